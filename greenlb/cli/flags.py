@@ -1,0 +1,231 @@
+"""THE table of command-line flags: what is parsed, what the usage text says, what greenlb.1 says.
+
+The flags are HAProxy's and so is the way they are read: one dash, whole words (``-vv`` is a flag of
+its own, not ``-v`` twice), and what follows ``--`` is a configuration file.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+Action = Literal["run", "check", "version", "versions", "help"]
+
+
+class UsageError(ValueError):
+    """The command line makes no sense; the text says which word of it and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """``name`` with its dash; ``argument`` as the manual prints it, empty when there is none.
+    ``short`` is the line of the usage text, ``long`` the manual's paragraph."""
+
+    name: str
+    short: str
+    long: str
+    argument: str = ""
+
+
+FLAGS = (
+    Flag(
+        "-f",
+        "reads a configuration file, or every *.ini of a folder",
+        "Read the configuration from this file, or from every file of this folder whose name ends in "
+        ".ini, in the order of their names.  May be given many times: the files are read as if they "
+        "were one, in the order given.",
+        "FILE|FOLDER",
+    ),
+    Flag(
+        "-c",
+        "check mode : only checks the configuration and exits",
+        "Check the configuration and exit.  Rules are compiled, host names are resolved and "
+        'certificates are loaded, but no socket is opened.  Prints "Configuration file is valid" on '
+        "standard output, or every error at once on standard error.",
+    ),
+    Flag(
+        "-D",
+        "goes into the background once everything serves",
+        "Go into the background, as daemon in [global] does: the prompt returns when everything serves, and "
+        "the exit status tells whether it does.",
+    ),
+    Flag(
+        "-W",
+        "master-worker mode, as greenlb always has it",
+        "Run a master that keeps the workers alive.  greenlb does so unless the configuration says "
+        "workers = 0: the flag is there for command lines written for HAProxy.",
+    ),
+    Flag(
+        "-db",
+        "disables background mode (daemon in the configuration)",
+        "Stay in the foreground, even if the configuration says daemon.",
+    ),
+    Flag(
+        "-p",
+        "writes the master's process id to this file",
+        "Write the process id of the master to this file, whatever pidfile in [global] says.",
+        "FILE",
+    ),
+    Flag(
+        "-sf",
+        "lets the processes with these ids finish once this one serves",
+        "Once this process serves, send SIGUSR1 to the processes with these ids: they end when their "
+        "connections have.  Reads every number that follows.",
+        "PID...",
+    ),
+    Flag(
+        "-st",
+        "ends the processes with these ids once this one serves",
+        "Once this process serves, send SIGTERM to the processes with these ids: they end at once.  Reads "
+        "every number that follows.",
+        "PID...",
+    ),
+    Flag(
+        "-dW",
+        "fails if any warning is emitted",
+        "Treat a warning about the configuration as an error.",
+    ),
+    Flag(
+        "-q",
+        "quiet mode : displays no message",
+        "Say nothing about the configuration, neither errors nor warnings; the exit status tells.",
+    ),
+    Flag(
+        "-V",
+        "verbose mode (disables quiet mode)",
+        "Tell at start what will be listened on and which servers stand behind it.",
+    ),
+    Flag(
+        "-v",
+        "displays the version",
+        "Print the version and exit.",
+    ),
+    Flag(
+        "-vv",
+        "displays the version and those of all that matters",
+        "Print the version, those of Python and of every library that matters, and exit.",
+    ),
+    Flag(
+        "-h",
+        "displays this help",
+        "Print the flags and exit.",
+    ),
+)
+
+ALIASES = {"--help": "-h", "--version": "-v"}
+"""What people type out of habit."""
+
+
+@dataclass(slots=True)
+class Options:
+    """What a command line asked for.  ``files`` are the ``-f`` arguments as given, folders among them."""
+
+    action: Action = "run"
+    files: list[str] = field(default_factory=list)
+    quiet: bool = False
+    verbose: bool = False
+    zero_warning: bool = False
+    daemon: bool = False
+    foreground: bool = False
+    pidfile: str = ""
+    finish: list[int] = field(default_factory=list)
+    terminate: list[int] = field(default_factory=list)
+
+
+class _Words:
+    """The words that have not been read yet."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._left = list(words)
+
+    def take(self) -> str | None:
+        """The next one, if there is one."""
+        return self._left.pop(0) if self._left else None
+
+    def rest(self) -> list[str]:
+        left, self._left = self._left, []
+        return left
+
+    def numbers(self) -> list[int]:
+        """All that follow and are numbers."""
+        found = []
+        while self._left and self._left[0].isdecimal():
+            found.append(int(self._left.pop(0)))
+        return found
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """The options of a command line (without the program's name).  Raises UsageError."""
+    options = Options()
+    words = _Words(arguments)
+    while (word := words.take()) is not None:
+        if word == "--":
+            options.files += words.rest()
+            break
+        _apply(ALIASES.get(word, word), words, options)
+        if options.action in ("help", "version", "versions"):
+            return options
+    if not options.files:
+        raise UsageError("no configuration: -f FILE is missing")
+    return options
+
+
+def _apply(name: str, words: _Words, options: Options) -> None:
+    match name:
+        case "-f":
+            file = words.take()
+            if file is None:
+                raise UsageError("-f needs a file or a folder after it")
+            options.files.append(file)
+        case "-c":
+            options.action = "check"
+        case "-db":
+            options.foreground = True
+        case "-D":
+            options.daemon = True
+        case "-W":
+            pass  # there is a master wherever there are workers
+        case "-p":
+            path = words.take()
+            if path is None:
+                raise UsageError("-p needs a file after it")
+            options.pidfile = path
+        case "-sf":
+            options.finish += words.numbers()
+        case "-st":
+            options.terminate += words.numbers()
+        case "-dW":
+            options.zero_warning = True
+        case "-q":
+            options.quiet, options.verbose = True, False
+        case "-V":
+            options.quiet, options.verbose = False, True
+        case "-v":
+            options.action = "version"
+        case "-vv":
+            options.action = "versions"
+        case "-h":
+            options.action = "help"
+        case _:
+            raise UsageError(_unknown(name))
+
+
+def _unknown(word: str) -> str:
+    if not word.startswith("-"):
+        return f"'{word}' is not a flag; a configuration file is given with -f {word}"
+    near = difflib.get_close_matches(word, [flag.name for flag in FLAGS], n=1)
+    return f"unknown flag '{word}'" + (f"; did you mean '{near[0]}'?" if near else "")
+
+
+def usage() -> str:
+    """The flags, in the layout of HAProxy's own usage text."""
+    lines = ["Usage : greenlb [-f <file|folder>]* [ -cdDWVqv ] [ -p <file> ] [ -sf|-st <pid>* ] [-- <file>*]"]
+    width = max(len(_heading(flag)) for flag in FLAGS)
+    lines += [f"        {_heading(flag):<{width}} {flag.short}" for flag in FLAGS]
+    return "\n".join(lines) + "\n"
+
+
+def _heading(flag: Flag) -> str:
+    return f"{flag.name} <{flag.argument.lower()}>" if flag.argument else flag.name

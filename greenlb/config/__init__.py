@@ -1,0 +1,1 @@
+"""Configuration text to ``model.Config``: pure, no socket is opened."""

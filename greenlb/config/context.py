@@ -1,0 +1,56 @@
+"""What the builders of the model's parts share while one configuration is loaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from greenlb.config.problems import Problems
+from greenlb.config.sections import Settings
+from greenlb.config.values import ConfigError
+from greenlb.model import LogTarget
+from greenlb.policy.stick.registry import Tables
+
+Compiled = TypeVar("Compiled", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Context:
+    """``settings`` is the global section's, ``log_targets`` its targets, which ``log = global`` stands
+    for.  ``texts`` remembers what each compiled callable was written as, by its ``id``: the model keeps
+    the callable alive, and ``dump`` prints the text.  ``tables`` are the stick tables of all sections."""
+
+    problems: Problems
+    settings: Settings
+    log_targets: tuple[LogTarget, ...] = ()
+    texts: dict[int, str] = field(default_factory=dict)
+    tables: Tables = field(default_factory=Tables)
+
+    def written(self, compiled: Compiled, text: str) -> Compiled:
+        """``compiled`` itself, its text noted."""
+        self.texts[id(compiled)] = text
+        return compiled
+
+    def certificate_path(self, path: str) -> str:
+        """The path of a crt: a relative one lies in crt-base."""
+        return os.path.join(self.settings.value("crt-base", ""), path)
+
+    def authority_path(self, path: str) -> str:
+        """The path of a ca-file or crl-file: a relative one lies in ca-base.  Names that begin with ``@``
+        are no paths."""
+        if not path or path.startswith("@"):
+            return path
+        return os.path.join(self.settings.value("ca-base", ""), path)
+
+
+def must_read(path: str) -> None:
+    """Raises ConfigError when a file cannot be read."""
+    if path.startswith("@"):
+        return
+    try:
+        with open(path, "rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise ConfigError(f"cannot read '{path}': {error.strerror}") from None

@@ -1,0 +1,106 @@
+"""Configuration files to the frozen model, with everything that is wrong in them told at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from greenlb.config import ini
+from greenlb.config.context import Context
+from greenlb.config.crosschecks import check
+from greenlb.config.logs import hostname, targets
+from greenlb.config.problems import Problem, Problems
+from greenlb.config.proxies import build
+from greenlb.config.schema import GLOBAL
+from greenlb.config.sections import arrange
+from greenlb.config.sticks import declare
+from greenlb.model import Backend, Config, Frontend, Global, Where
+
+FIRST_NUMBER = 2
+"""The iid of the first proxy; HAProxy 2.6 counts from 2, number 1 being its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What came of loading.
+
+    With errors ``config`` holds what could be made nevertheless, so that more can be checked (are the
+    certificates good?); it may run only when ``errors`` is empty.  It is None when a file could not be
+    read.  ``texts``: the ``id`` of a compiled callable in ``config`` -> what was written.
+    """
+
+    config: Config | None
+    errors: list[Problem]
+    warnings: list[Problem]
+    texts: Mapping[int, str] = field(default_factory=dict)
+
+
+def load(paths: Sequence[str]) -> Loaded:
+    """Load files, one after the other, as one configuration."""
+    problems = Problems()
+    sections: list[ini.Section] = []
+    for path in paths:
+        try:
+            with open(path, encoding="utf-8-sig", errors="surrogateescape") as file:
+                text = file.read()
+        except OSError as error:
+            problems.error(Where(path, 0), f"cannot open the configuration file: {error.strerror}")
+            continue
+        sections += ini.parse(text, path, problems)
+    if problems.errors and not sections:
+        return Loaded(None, problems.errors, problems.warnings)
+    return _load(sections, tuple(paths), problems)
+
+
+def load_text(text: str, name: str = "(text)") -> Loaded:
+    """Load a configuration from text; ``name`` stands for the file in messages."""
+    problems = Problems()
+    return _load(ini.parse(text, name, problems), (name,), problems)
+
+
+def _load(parsed: Iterable[ini.Section], files: tuple[str, ...], problems: Problems) -> Loaded:
+    sections = arrange(list(parsed), problems)
+    context = Context(problems, sections.settings)
+    context.log_targets = targets(context, sections.settings)
+    context.tables = declare(context, sections.proxies)
+    frontends: list[Frontend] = []
+    backends: list[Backend] = []
+    for number, proxy in enumerate(sections.proxies, FIRST_NUMBER):
+        front, back = build(context, proxy, number)
+        frontends += [front] if front is not None else []
+        backends += [back] if back is not None else []
+    config = Config(_global(context), tuple(frontends), tuple(backends), files, context.tables)
+    check(config, sections, problems)
+    _sort(problems, files)
+    return Loaded(config, problems.errors, problems.warnings, context.texts)
+
+
+def _global(context: Context) -> Global:
+    fields: dict[str, Any] = {}
+    for option in GLOBAL:
+        item = context.settings.last(option.name)
+        if item is not None and option.field and option.kind.direct:
+            fields[option.field] = item.value
+    fields["log_targets"] = context.log_targets
+    fields["log_send_hostname"] = hostname(context)
+    made = Global(**fields)
+    if made.maxrewrite * 2 > made.bufsize:
+        item = context.settings.last("tune.maxrewrite", "tune.bufsize")
+        context.problems.error(
+            item.where if item is not None else context.settings.where,
+            f"'tune.maxrewrite' ({made.maxrewrite}) may be half of 'tune.bufsize' ({made.bufsize}) at most",
+        )
+    return made
+
+
+def _sort(problems: Problems, files: Sequence[str]) -> None:
+    """In the order of the files and their lines, as a reader meets them."""
+    ranks = {file: rank for rank, file in enumerate(files)}
+
+    def place(problem: Problem) -> tuple[int, int]:
+        return ranks.get(problem.where.file, sys.maxsize), problem.where.line
+
+    problems.errors.sort(key=place)
+    problems.warnings.sort(key=place)

@@ -1,0 +1,222 @@
+"""greenlb.ini.5, made from the tables: options here, actions, samples and log variables in ``policy``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from greenlb import __version__
+from greenlb.config.options import Option, Table
+from greenlb.config.schema import (
+    BIND,
+    COOKIE,
+    CRT_LIST,
+    FORWARDFOR,
+    GLOBAL,
+    LOG,
+    PROXY,
+    SERVER,
+    STICK_TABLE,
+)
+from greenlb.policy import actions, converters, logformat, samples
+from greenlb.policy.actions.words import BOTH, TCP
+from greenlb.policy.conditions import PREDEFINED
+from greenlb.policy.logvariables import VARIABLES
+from greenlb.policy.matching import METHODS
+from greenlb.policy.vocabulary import Converter, Sample, usage
+
+LINES: Final[dict[str, tuple[Table, str]]] = {
+    "bind": (BIND, "After the address"),
+    "server": (SERVER, "After the address, and in default-server"),
+    "cookie": (COOKIE, "After the name"),
+    "stick-table": (STICK_TABLE, "On its line"),
+    "log": (LOG, "After the address"),
+    "option forwardfor": (FORWARDFOR, "As its value"),
+}
+"""Options whose lines have keywords of their own."""
+
+CRT_LIST_INTRO: Final = "In a line of a crt-list, between brackets"
+
+_HEAD: Final = r""".\" Made by python -m greenlb.config.reference from the option table; do not edit.
+.TH GREENLB.INI 5 "" "greenlb {version}" "greenlb"
+.SH NAME
+greenlb.ini \- the configuration of greenlb
+.SH DESCRIPTION
+The configuration is one or more INI files of sections, and options as
+.I name = value\fR.
+Sections and options are HAProxy's; an option's name is HAProxy's first word, and for
+.BR timeout ", " option ", " server " and " acl
+the second word too.
+.PP
+.RS
+.nf
+[global]
+log = 127.0.0.1 local0
+
+[defaults]
+mode = http
+log = global
+option httplog = yes
+timeout connect = 5s
+timeout client = 30s
+timeout server = 30s
+
+[frontend www]
+bind = *:80
+       *:443 ssl crt /etc/greenlb/certs/site.pem
+redirect = scheme https if !{ ssl_fc }
+default_backend = web
+
+[backend web]
+balance = roundrobin
+cookie = SERVERID insert indirect nocache
+server s1 = 10.0.0.11:80 check cookie s1
+server s2 = 10.0.0.12:80 check cookie s2
+.fi
+.RE
+.SS Syntax
+A line that is indented deeper than the one above continues its value: what may be given many times takes
+one item a line, in the order that counts.
+A line that begins with # or ; is a comment, and # begins one within a value.
+Blanks separate words; a blank inside a word is written as
+.B \e\ \&
+or the word is put between single or double quotes.
+.B ${NAME}
+is the environment's NAME, and an error when there is none;
+.B ${NAME\-text}
+is text then.
+.PP
+A time is a number with us, ms, s, m, h or d; a size a number with k, m or g (1024s).
+A flag is yes or no (on, off, true, false, 1, 0).
+.SS Sections
+.TP
+.B [global]
+The process.
+.TP
+.B [defaults]\fR, \fB[defaults NAME]
+What the proxies after it inherit.
+A proxy inherits from the last defaults section before it, or from the one it names:
+.B [frontend NAME from DEFAULTS]\fR.
+.TP
+.B [frontend NAME]
+Where clients connect.
+An address may follow the name, as a bind.
+.TP
+.B [backend NAME]
+A farm of servers.
+.TP
+.B [listen NAME]
+A frontend and a backend in one.
+"""
+
+_TAIL: Final = r""".SH SEE ALSO
+.BR greenlb (1),
+.BR haproxy (1)
+.PP
+conf/reference.ini lists the same options as a configuration to copy from.
+"""
+
+
+_CONDITIONS: Final = (
+    "A condition is names of acls and criteria between braces, { SAMPLE [FLAGS] [PATTERNS] }, that must all "
+    "hold; '!' before one is its opposite, 'or' between them is an alternative.  -i compares without case, "
+    "-f FILE takes the patterns from a file, -m METHOD says how they are compared; beg, end, sub, dir, dom, "
+    "reg, len and str may be appended to a sample's name instead, as in path_beg."
+)
+_SAMPLES: Final = "What is known of a connection, a request or a response."
+_FORMATS: Final = (
+    "A format is text with %variables and %[samples]; %{+Q}variable sets a flag for one, %{+Q}o for all that "
+    "follow, and %% is a percent sign."
+)
+
+
+def man() -> str:
+    """conf/man/greenlb.ini.5."""
+    parts = [_HEAD.replace("{version}", __version__)]
+    parts += _options("GLOBAL OPTIONS", GLOBAL)
+    parts += _options("OPTIONS OF PROXIES", PROXY)
+    for name, (table, intro) in LINES.items():
+        parts += _options(f"KEYWORDS OF {name.upper()}", table, f"{intro}.")
+    parts += _options("SETTINGS OF A CRT-LIST", CRT_LIST, f"{CRT_LIST_INTRO}.")
+    parts += _rules()
+    parts += _formats()
+    return "".join(parts) + _TAIL
+
+
+def _rules() -> Iterator[str]:
+    """What rules and conditions are made of."""
+    for keyword in (*BOTH, *TCP):
+        rows = [row for row in actions.TABLE.values() if keyword in row.stages]
+        intro = f"What an {keyword} rule does, before 'if CONDITION' or 'unless CONDITION'."
+        yield from _section(
+            f"{keyword.upper()} ACTIONS",
+            intro.replace("an tcp", "a tcp"),
+            {f"{row.name} {row.arguments}": row.doc for row in rows},
+        )
+    yield from _section("CONDITIONS", _CONDITIONS, {f"-m {row.name}": row.doc for row in METHODS.values()})
+    yield from _section("ACLS THAT EXIST", "", {name: " ".join(words) for name, words in PREDEFINED.items()})
+    yield from _section("SAMPLES", _SAMPLES, _words(samples.TABLE))
+    yield from _section("CONVERTERS", "After a sample and a comma.", _words(converters.TABLE))
+
+
+def _words(table: Mapping[str, Sample] | Mapping[str, Converter]) -> dict[str, str]:
+    """Each row once, with its other names."""
+    entries = {}
+    rows: Iterable[Sample | Converter] = dict.fromkeys(table.values())
+    for row in rows:
+        aliases = row.aliases if isinstance(row, Sample) else ()
+        entries[usage(row)] = row.doc + (f"  Also {', '.join(aliases)}." if aliases else "")
+    return entries
+
+
+def _formats() -> Iterator[str]:
+    yield from _section(
+        "LOG FORMATS",
+        _FORMATS,
+        {f"%{row.name}": row.doc + ("  Mode http only." if row.http else "") for row in VARIABLES},
+    )
+    yield from _section(
+        "FLAGS OF LOG VARIABLES", "", {f"+{name}": doc for name, doc in logformat.FLAGS.items()}
+    )
+    yield from _section("NAMED LOG FORMATS", "", dict(logformat.NAMED))
+
+
+def _section(heading: str, intro: str, entries: Mapping[str, str]) -> Iterator[str]:
+    yield f".SH {heading}\n"
+    if intro:
+        yield f"{roff(intro)}\n"
+    for term, doc in entries.items():
+        yield f".TP\n\\fB{roff(term.strip())}\\fR\n{roff(doc)}\n"
+
+
+def _options(heading: str, options: Iterable[Option], intro: str = "") -> Iterator[str]:
+    yield f".SH {heading}\n"
+    if intro:
+        yield f"{roff(intro)}\n"
+    for option in options:
+        syntax = f" \\fI{roff(option.kind.syntax)}\\fR" if option.where or option.kind.length else ""
+        equals = " =" if option.where else ""
+        yield f".TP\n\\fB{roff(option.name)}\\fR{equals}{syntax}\n{roff(option.doc)}\n"
+        facts = roff(_facts(option))
+        if facts:
+            yield f"{facts}\n"
+
+
+def _facts(option: Option) -> str:
+    facts = []
+    if option.default:
+        facts.append(f"Default: {option.default}.")
+    if option.kind.unit:
+        facts.append(f"Unit: {option.kind.unit}.")
+    if option.http:
+        facts.append("Mode http only.")
+    if option.where and option.where != ("global",):
+        facts.append(f"In {', '.join(option.where)}.")
+    return "  ".join(facts)
+
+
+def roff(text: str) -> str:
+    """Text as troff: a backslash, a dash and a leading dot mean themselves; two blanks end a line."""
+    text = text.replace("\\", "\\e").replace("-", "\\-").replace(".  ", ".\n")
+    return re.sub(r"(?m)^([.'])", r"\\&\1", text)

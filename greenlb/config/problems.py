@@ -1,0 +1,62 @@
+"""What is wrong with a configuration, gathered so that everything is told at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from greenlb.model import Where
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One sentence about one place; ``str()`` is ``file:line: message``."""
+
+    where: Where
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+@dataclass(slots=True)
+class Problems:
+    """Errors (the configuration may not run) and warnings, in the order they were met.  What several
+    proxies inherit from one line is told once."""
+
+    errors: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    _known: set[Problem] = field(default_factory=set)
+
+    def error(self, where: Where, message: str) -> None:
+        self._tell(self.errors, Problem(where, message))
+
+    def warning(self, where: Where, message: str) -> None:
+        self._tell(self.warnings, Problem(where, message))
+
+    def _tell(self, told: list[Problem], problem: Problem) -> None:
+        if problem not in self._known:
+            self._known.add(problem)
+            told.append(problem)
+
+    def at(self, where: Where, prefix: str = "") -> _Place:
+        """A block in which a ValueError becomes an error at ``where``, its text after ``prefix``, and ends
+        the block."""
+        return _Place(self, where, prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    problems: Problems
+    where: Where
+    prefix: str
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, ValueError):
+            return False
+        text = str(error)
+        known = text.startswith(self.prefix.rstrip(": "))  # some messages name their option themselves
+        self.problems.error(self.where, text if known else f"{self.prefix}{text}")
+        return True

@@ -1,0 +1,154 @@
+"""acls, rules and routes of a proxy, compiled in the order in which they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from greenlb.config.context import Context
+from greenlb.config.sections import Given, Settings
+from greenlb.config.values import NAME, ConfigError, Duration
+from greenlb.model import Condition, Router, Rule
+from greenlb.policy import rules
+from greenlb.policy.conditions import any_of
+from greenlb.policy.scope import Scope
+
+_Compile = Callable[[Sequence[str], Scope], Any]
+
+REQUEST: Final[Mapping[str, _Compile]] = {
+    "http-request": rules.compile_http_request,
+    "reqadd": rules.compile_header_add,
+    "redirect": rules.compile_redirect,
+}
+"""Options that become request rules, in the order in which they run."""
+
+RESPONSE: Final[Mapping[str, _Compile]] = {
+    "http-response": rules.compile_http_response,
+    "rspadd": rules.compile_header_add,
+}
+
+_ORDER: Final = ("tcp-request", *REQUEST, "use_backend")
+
+
+@dataclass(slots=True)
+class TcpRules:
+    """What the tcp-request and tcp-response lines of a proxy say.  Delays are seconds."""
+
+    inspect_delay: float = 0.0
+    response_delay: float = 0.0
+    lists: dict[str, list[Rule]] = field(
+        default_factory=lambda: {"connection": [], "session": [], "content": [], "response": []}
+    )
+
+
+def _delay(line: Given) -> float:
+    if len(line.words) != 2:
+        raise ConfigError("'inspect-delay' expects a time, such as 5s")
+    delay: float = Duration().word(line.words[1])
+    return delay
+
+
+class Compiler:
+    """Compiles what one proxy says.  A rule sees the acls of the section that it stands in, so the rules
+    of a named defaults see that section's."""
+
+    def __init__(self, context: Context, proxy: Settings, mode: str) -> None:
+        self.context = context
+        self.proxy = proxy
+        self.scope = Scope(
+            proxy.name,
+            mode,
+            frontend=proxy.kind != "backend",
+            backend=proxy.kind != "frontend",
+            acls={},
+            tables=context.tables,
+        )
+        self._acls: dict[int, Mapping[str, Condition]] = {}
+
+    def acls(self, home: Settings) -> Mapping[str, Condition]:
+        """The conditions that a section names, compiled once."""
+        known = self._acls.get(id(home))
+        if known is None:
+            lines: dict[str, list[Condition]] = {}
+            for line in home.own.get("acl", ()):
+                with self.context.problems.at(line.where, f"acl '{line.words[0]}': "):
+                    name = line.words[0]
+                    if not NAME.fullmatch(name):
+                        raise ConfigError("a name is made of letters, digits, '_', '-', '.' and ':'")
+                    if len(line.words) == 1:
+                        raise ConfigError(f"expected {line.option.kind.expected}")
+                    lines.setdefault(name, []).append(rules.compile_acl(line.words[1:], self.scope))
+            known = self._acls[id(home)] = {name: any_of(conditions) for name, conditions in lines.items()}
+        return known
+
+    def request_rules(self) -> tuple[Rule, ...]:
+        return self._rules(REQUEST, response=False)
+
+    def response_rules(self) -> tuple[Rule, ...]:
+        return self._rules(RESPONSE, response=True)
+
+    def routes(self) -> tuple[Router, ...]:
+        lines = self.proxy.given("use_backend")
+        return tuple(self._all(lines, rules.compile_use_backend, self.scope))
+
+    def tcp_rules(self) -> TcpRules:
+        """The tcp-request and tcp-response rules, each list in its order."""
+        made = TcpRules()
+        for line in self.proxy.given("tcp-request"):
+            with self.context.problems.at(line.where, "'tcp-request': "):
+                if line.words[0] == "inspect-delay":
+                    made.inspect_delay = _delay(line)
+                    continue
+                name, rule = rules.compile_tcp_request(line.words, self.scope_of(line))
+                made.lists[name].append(self.context.written(rule, f"tcp-request {line.text}"))
+        for line in self.proxy.given("tcp-response"):
+            with self.context.problems.at(line.where, "'tcp-response': "):
+                if line.words[0] == "inspect-delay":
+                    made.response_delay = _delay(line)
+                    continue
+                rule = rules.compile_tcp_response(line.words, self.scope_of(line))
+                made.lists["response"].append(self.context.written(rule, f"tcp-response {line.text}"))
+        return made
+
+    def scope_of(self, line: Given) -> Scope:
+        """What a line sees: the acls of the section that it stands in."""
+        return replace(self.scope, acls=self.acls(line.home))
+
+    def _rules(self, table: Mapping[str, _Compile], response: bool) -> tuple[Rule, ...]:
+        scope = replace(self.scope, response=response)
+        return tuple(
+            rule
+            for name, compile in table.items()
+            for rule in self._all(self.proxy.given(name), compile, scope)
+        )
+
+    def _all(self, lines: Sequence[Given], compile: _Compile, scope: Scope) -> list[Any]:
+        compiled: list[Any] = []
+        for line in lines:
+            with self.context.problems.at(line.where, f"'{line.option.name}': "):
+                rule = compile(line.words, replace(scope, acls=self.acls(line.home)))
+                compiled.append(self.context.written(rule, f"{line.option.name} {line.text}"))
+        return compiled
+
+    def unused_acls(self) -> None:
+        """Compile the acls that no rule asked for, so that what is wrong in them is told too."""
+        home: Settings | None = self.proxy
+        while home is not None:
+            self.acls(home)
+            home = home.parent
+
+
+def check_order(context: Context, proxy: Settings) -> None:
+    """Warn, as HAProxy does, of a rule that runs before one written above it."""
+    latest = 0
+    for name in dict.fromkeys(item.option.name for item in proxy):
+        if name not in _ORDER or name in proxy.ignored:
+            continue
+        rank = _ORDER.index(name)
+        if rank < latest:
+            context.problems.warning(
+                proxy.own[name][0].where,
+                f"a '{name}' rule placed after a '{_ORDER[latest]}' rule will still be processed before.",
+            )
+        latest = max(latest, rank)

@@ -1,0 +1,187 @@
+"""``server`` and ``default-server`` lines to the model's servers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from greenlb.config.addresses import server_address, source_address
+from greenlb.config.context import Context, must_read
+from greenlb.config.schema import PROXY_V2_OPTIONS, SERVER
+from greenlb.config.sections import Given, Settings
+from greenlb.config.tls import check_protocols, merged, version_range, without_ssl
+from greenlb.config.values import NAME, ConfigError
+from greenlb.model import Address, Check, SendProxy, Server, ServerTls, Where
+from greenlb.policy.samples import compile_bytes
+from greenlb.policy.scope import Scope
+from greenlb.policy.vocabulary import nearest
+
+_CHECK = ("inter", "fastinter", "downinter", "rise", "fall")
+
+
+def servers(context: Context, backend: Settings, scope: Scope) -> tuple[Server, ...]:
+    """A backend's servers, numbered from 1, each with the default-server keywords that stand before it."""
+    defaults: dict[str, Any] = {}
+    found: list[Server] = []
+    places: dict[str, Where] = {}
+    for line in backend.given("default-server", "server"):
+        if line.option.name == "default-server":
+            defaults = merged(defaults, line.value)
+            continue
+        with context.problems.at(line.where, f"'server {backend.name}/{line.words[0]}': "):
+            server = _Line(context, backend, scope, line, defaults).server(len(found) + 1)
+            earlier = places.setdefault(server.name, server.where)
+            if earlier != server.where:
+                raise ConfigError(
+                    f"another server named '{server.name}' was already defined at {earlier},"
+                    " please use distinct names"
+                )
+            found.append(server)
+    return tuple(found)
+
+
+class _Line:
+    """One server line, over the keywords of default-server."""
+
+    def __init__(
+        self, context: Context, backend: Settings, scope: Scope, line: Given, defaults: dict[str, Any]
+    ) -> None:
+        self.context = context
+        self.backend = backend
+        self.scope = scope
+        self.line = line
+        self.own: dict[str, Any] = {}
+        self.defaults = defaults
+        self.fields: dict[str, Any] = defaults
+
+    def server(self, number: int) -> Server:
+        words = self.line.words
+        if not NAME.fullmatch(words[0]):
+            raise ConfigError("a name is made of letters, digits, '_', '-', '.' and ':'")
+        if len(words) < 2:
+            raise ConfigError("expected an address with a port, such as 10.0.0.11:80")
+        self.own = SERVER.read(words[2:])
+        fields = self.fields = merged(self.defaults, self.own)
+        address = server_address(words[1])
+        if not fields.get("ssl"):
+            self._warn_of_no_ssl()
+        return Server(
+            name=words[0],
+            number=number,
+            address=address,
+            where=self.line.where,
+            weight=fields.get("weight", 1),
+            backup=fields.get("backup", False),
+            disabled=fields.get("disabled", False),
+            cookie=self._cookie(),
+            maxconn=fields.get("maxconn", 0),
+            check=self._check(address) if fields.get("check") else None,
+            tls=self._tls() if fields.get("ssl") else None,
+            send_proxy=self._send_proxy(),
+            source=self._source(address),
+        )
+
+    def _send_proxy(self) -> SendProxy | None:
+        word: str = self.fields.get("send_proxy", "")
+        options = self.fields.get("proxy_v2_options", ())
+        for option in options:
+            if option not in PROXY_V2_OPTIONS:
+                raise ConfigError(
+                    f"'proxy-v2-options': expected some of {', '.join(PROXY_V2_OPTIONS)}, not '{option}'"
+                    + nearest(option, PROXY_V2_OPTIONS)
+                )
+        if not word:
+            return None
+        if word == "send-proxy":
+            return SendProxy()
+        return SendProxy(
+            version=2,
+            ssl="-ssl" in word or not {"ssl", "cert-cn", "ssl-cipher"}.isdisjoint(options),
+            cert_cn=word.endswith("-cn") or "cert-cn" in options,
+            ssl_cipher="ssl-cipher" in options,
+            authority="authority" in options,
+            crc32c="crc32c" in options,
+        )
+
+    def _source(self, address: Address) -> Address | None:
+        """The local address for connections to it, its own or the backend's."""
+        text: str | None = self.fields.get("source", self.backend.value("source"))
+        if not text:
+            return None
+        source = source_address(text)
+        if address.unix or source.ipv6 != address.ipv6:
+            raise ConfigError(f"'source': '{text}' cannot reach {address}")
+        return source
+
+    def _cookie(self) -> str:
+        value: str = self.fields.get("cookie", "")
+        if value and self.scope.mode != "http":
+            self.context.problems.warning(
+                self.line.where,
+                f"{self.backend.title} : ignoring cookie for server '{self.line.words[0]}'"
+                " as HTTP mode is disabled.",
+            )
+            return ""
+        return value
+
+    def _check(self, address: Address) -> Check:
+        fields = self.fields
+        port: int = fields.get("port", 0)
+        elsewhere = None
+        if "addr" in fields:
+            elsewhere = server_address(fields["addr"], port=port or address.port)
+        return Check(
+            **{name: fields[name] for name in _CHECK if name in fields},
+            port=port,
+            address=elsewhere,
+            send_proxy=self._check_send_proxy(bool(port or elsewhere)),
+        )
+
+    def _check_send_proxy(self, elsewhere: bool) -> SendProxy | None:
+        """A check that goes where connections go begins as they do."""
+        sent = self._send_proxy()
+        if self.fields.get("check_send_proxy"):
+            return sent or SendProxy()
+        return None if elsewhere else sent
+
+    def _warn_of_no_ssl(self) -> None:
+        for keyword in without_ssl(self.own):
+            self.context.problems.warning(
+                self.line.where,
+                f"'server {self.backend.name}/{self.line.words[0]}': '{keyword}' has no effect without 'ssl'",
+            )
+
+    def _tls(self) -> ServerTls:
+        context, defaults = self.context, self.context.settings
+        fields = merged(defaults.value("ssl-default-server-options", {}), self.fields)
+        low, high = version_range(fields, "")
+        check_protocols(fields.get("alpn", ()), self.scope.mode)
+        ca_file = context.authority_path(fields.get("ca_file", ""))
+        crl_file = context.authority_path(fields.get("crl_file", ""))
+        crt = context.certificate_path(fields["crt"]) if fields.get("crt") else ""
+        verify = fields.get("verify", defaults.value("ssl-server-verify", "required"))
+        if verify == "required" and not ca_file:
+            raise ConfigError(
+                "verify is enabled by default but no CA file specified: expected 'ca-file FILE'"
+                " (or @system-ca), or 'verify none' where the network is to be trusted"
+            )
+        for path in (ca_file, crl_file, crt):
+            if path:
+                must_read(path)
+        return ServerTls(
+            where=self.line.where,
+            verify=verify,
+            ca_file=ca_file,
+            crl_file=crl_file,
+            sni=context.written(compile_bytes(fields["sni"], self.scope), fields["sni"])
+            if fields.get("sni")
+            else None,
+            verifyhost=fields.get("verifyhost", ""),
+            crt=crt,
+            min_version=low,
+            max_version=high,
+            ciphers=fields.get("ciphers", defaults.value("ssl-default-server-ciphers", "")),
+            ciphersuites=fields.get("ciphersuites", defaults.value("ssl-default-server-ciphersuites", "")),
+            curves=fields.get("curves", defaults.value("ssl-default-server-curves", "")),
+            alpn=fields.get("alpn", ()),
+            tickets=fields.get("tickets", True),
+        )

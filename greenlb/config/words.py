@@ -1,0 +1,126 @@
+"""The words of a value, cut, unquoted and unescaped as HAProxy does (its manual, section 2.2)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+_ESCAPES = {" ": " ", "\t": "\t", "#": "#", "\\": "\\", "'": "'", '"': '"', "$": "$"} | {
+    "r": "\r",
+    "n": "\n",
+    "t": "\t",
+}
+_PLAIN = re.compile(r"[^\s\\\"'#$]+")
+_BRACED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:-([^}]*))?\}")
+_BARE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
+_HEX = re.compile(r"[0-9A-Fa-f]{2}")
+
+
+def split_words(text: str, environment: Mapping[str, str] | None = None) -> list[str]:
+    r"""Cut ``text`` at blanks into words.
+
+    A backslash takes the meaning from a blank, ``#``, ``\``, ``$`` and quotes; ``\r``, ``\n``, ``\t`` and
+    ``\xNN`` are the bytes they name (an octet above 7F as the surrogate that ``os.fsencode`` undoes);
+    before anything else a backslash is itself, so a regular expression needs no doubled ones.  Between
+    single quotes nothing is special; between double quotes backslashes and variables are.  ``#`` starts a
+    comment.  ``${NAME}`` is the environment's (or ``${NAME-default}``), also ``$NAME`` between double
+    quotes.  Raises ValueError: a quote left open, a variable that is not set, a bad ``\x``.
+    """
+    return _Splitter(text, os.environ if environment is None else environment).split()
+
+
+class _Splitter:
+    def __init__(self, text: str, environment: Mapping[str, str]) -> None:
+        self.text = text
+        self.environment = environment
+        self.at = 0
+
+    def split(self) -> list[str]:
+        words: list[str] = []
+        word: list[str] | None = None  # None: between words; an empty list: an empty quoted word
+        while self.at < len(self.text):
+            plain = _PLAIN.match(self.text, self.at)
+            if plain:
+                piece = plain[0]
+                self.at = plain.end()
+            elif (character := self.text[self.at]) == "#":
+                break
+            elif character.isspace():
+                self.at += 1
+                if word is not None:
+                    words.append("".join(word))
+                    word = None
+                continue
+            else:
+                piece = self._special(character)
+            word = [] if word is None else word
+            word.append(piece)
+        if word is not None:
+            words.append("".join(word))
+        return words
+
+    def _special(self, character: str) -> str:
+        if character == "\\":
+            return self._escape()
+        if character == "'":
+            return self._single()
+        if character == '"':
+            return self._double()
+        return self._variable(_BRACED)
+
+    def _escape(self) -> str:
+        follower = self.text[self.at + 1 : self.at + 2]
+        if follower == "x":
+            digits = _HEX.match(self.text, self.at + 2)
+            if not digits:
+                raise ValueError(f"expected two hexadecimal digits after '\\x' at column {self.at + 1}")
+            self.at += 4
+            return bytes([int(digits[0], 16)]).decode("utf-8", "surrogateescape")
+        if follower in _ESCAPES and follower:
+            self.at += 2
+            return _ESCAPES[follower]
+        self.at += 1
+        return "\\"
+
+    def _single(self) -> str:
+        end = self.text.find("'", self.at + 1)
+        if end < 0:
+            raise ValueError(f"the quote at column {self.at + 1} is not closed: expected another '")
+        quoted = self.text[self.at + 1 : end]
+        self.at = end + 1
+        return quoted
+
+    def _double(self) -> str:
+        start = self.at
+        self.at += 1
+        pieces: list[str] = []
+        while self.at < len(self.text):
+            character = self.text[self.at]
+            if character == '"':
+                self.at += 1
+                return "".join(pieces)
+            if character == "\\":
+                pieces.append(self._escape())
+            elif character == "$":
+                pieces.append(self._variable(_BRACED, _BARE))
+            else:
+                pieces.append(character)
+                self.at += 1
+        raise ValueError(f'the quote at column {start + 1} is not closed: expected another "')
+
+    def _variable(self, *spellings: re.Pattern[str]) -> str:
+        for spelling in spellings:
+            found = spelling.match(self.text, self.at)
+            if found:
+                self.at = found.end()
+                default = found[2] if spelling is _BRACED else None
+                value = self.environment.get(found[1], default)
+                if value is None:
+                    raise ValueError(
+                        f"the environment has no variable '{found[1]}'"
+                        f" (${{{found[1]}-}} would be empty without it)"
+                    )
+                return value
+        self.at += 1
+        return "$"

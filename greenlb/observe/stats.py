@@ -1,0 +1,374 @@
+"""Statistics: what is counted, where it is kept, who adds it up.
+
+An exchange is booked once, at its end, in two places: with the listener that its client came through,
+and with the server that carried it (with the backend itself when it reached none).  A frontend's
+numbers are its listeners' added up, a backend's are its servers' and its own.  So nothing is counted
+twice, and a booking costs two microseconds.
+
+The names are those of HAProxy's CSV (management.txt, "CSV format").  ``qtime`` and its like are sums of
+microseconds here; whoever shows them divides by the sessions of the time that he looks at.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from greenlb.board import FIRST, Board
+from greenlb.exchange import ENDINGS, Client, Exchange
+from greenlb.model import Backend, Config, Frontend, Server
+
+HTTP_CODES: Final = ("hrsp_other", "hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx")
+
+
+class Counter(NamedTuple):
+    """A cell of listeners (``L``), servers (``S``) or a backend's own block (``B``); a gauge goes down
+    as well as up, a maximum (``of`` names its gauge) is kept by the one process that samples."""
+
+    kinds: str
+    doc: str
+    gauge: bool = False
+    of: str = ""
+
+
+COUNTERS: Final[dict[str, Counter]] = {
+    "scur": Counter("LSB", "sessions now: client connections, or requests on a server", gauge=True),
+    "qcur": Counter("SB", "requests queued now", gauge=True),
+    "smax": Counter("FLSB", "most sessions at one time", of="scur"),
+    "qmax": Counter("SB", "most requests queued at one time", of="qcur"),
+    "stot": Counter("LSB", "sessions: client connections, or requests that were given to a server"),
+    "bin": Counter("LSB", "bytes read from clients"),
+    "bout": Counter("LSB", "bytes sent to clients"),
+    "req_tot": Counter("LSB", "HTTP requests"),
+    **{name: Counter("LSB", f"answers with a {name[5:]} status") for name in HTTP_CODES},
+    "dreq": Counter("L", "requests that a rule denied"),
+    "dresp": Counter("SB", "responses that a rule denied"),
+    "ereq": Counter("L", "requests that failed: invalid, late, or the client went away"),
+    "dcon": Counter("L", "connections that a tcp-request connection rule refused"),
+    "dses": Counter("L", "connections that a tcp-request session rule refused"),
+    "intercepted": Counter("L", "requests answered here: redirects, pages, statistics"),
+    "econ": Counter("SB", "requests that reached no server"),
+    "eresp": Counter("SB", "responses that failed; what srv_abrt counts is in here too"),
+    "cli_abrt": Counter("SB", "transfers that the client broke off"),
+    "srv_abrt": Counter("SB", "transfers that the server broke off"),
+    "wretr": Counter("SB", "connections tried again on the same server"),
+    "wredis": Counter("SB", "requests moved away from this server"),
+    "lbtot": Counter("SB", "requests that the balancing algorithm gave to the server"),
+    "connect": Counter("SB", "requests that got a new connection"),
+    "reuse": Counter("SB", "requests that went over an idle connection"),
+    "qtime": Counter("SB", "microseconds in queues"),
+    "ctime": Counter("SB", "microseconds connecting"),
+    "rtime": Counter("SB", "microseconds until the response's head"),
+    "ttime": Counter("SB", "microseconds in all"),
+    "eint": Counter("L", "internal errors"),
+}
+"""All cells.  The order is the order within a block."""
+
+
+class Cells:
+    """The places of one object's cells in a row: ``cells[block.bout] += n``.  Cells that its kind does
+    not have are -1, where a row keeps a place that nobody reads."""
+
+    __slots__ = ("first", "kind", *COUNTERS)
+
+    bin: int
+    bout: int
+    connect: int
+    ctime: int
+    eresp: int
+    hrsp_other: int
+    intercepted: int
+    lbtot: int
+    qcur: int
+    qtime: int
+    req_tot: int
+    reuse: int
+    rtime: int
+    scur: int
+    srv_abrt: int
+    stot: int
+    ttime: int
+    wredis: int
+    wretr: int
+
+    def __init__(self, kind: str, first: int) -> None:
+        self.kind = kind
+        self.first = first
+        place = first
+        for name, counter in COUNTERS.items():
+            held = kind in counter.kinds
+            setattr(self, name, place if held else -1)
+            place += held
+
+    @staticmethod
+    def size(kind: str) -> int:
+        return sum(kind in counter.kinds for counter in COUNTERS.values())
+
+    def named(self, name: str) -> int:
+        """The place of the counter called ``name``."""
+        place: int = getattr(self, name)
+        return place
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one object has counted: ``kind`` is F, L, S or B as in HAProxy's documentation."""
+
+    kind: str
+    pxname: str
+    svname: str
+    values: dict[str, int]
+
+
+class _Listeners(NamedTuple):
+    model: Frontend
+    own: Cells
+    listeners: tuple[Cells, ...]
+
+
+class _Servers(NamedTuple):
+    model: Backend
+    own: Cells
+    servers: tuple[Cells, ...]
+
+
+class Books:
+    """The books of one process: row ``writer`` of the board is its own, all rows together are the
+    farm's.  Objects of the configuration are known by ``id``: they live as long as their Config.  Their
+    cells are known to the board by name, so the next configuration counts on where this one ended."""
+
+    def __init__(self, config: Config, board: Board, writer: int = 0) -> None:
+        self.config = config
+        self.board = board
+        self.cells = board.row(writer)
+        self._listeners: dict[int, Cells] = {}
+        self._servers: dict[int, Cells] = {}
+        self._backends: dict[int, Cells] = {}
+        self._frontends: list[_Listeners] = []
+        self._farms: list[_Servers] = []
+        for frontend in config.frontends:
+            name = frontend.name
+            listeners = [_block(board, "L", f"{name}/{bind.name} {bind.address}") for bind in frontend.binds]
+            self._listeners.update(zip(map(id, frontend.binds), listeners, strict=True))
+            self._frontends.append(_Listeners(frontend, _block(board, "F", name), tuple(listeners)))
+        for backend in config.backends:
+            name = backend.name
+            servers = [_block(board, "S", f"{name}/{server.name}") for server in backend.servers]
+            self._servers.update(zip(map(id, backend.servers), servers, strict=True))
+            own = self._backends[id(backend)] = _block(board, "B", name)
+            self._farms.append(_Servers(backend, own, tuple(servers)))
+
+    @staticmethod
+    def width(config: Config) -> int:
+        """How many cells a row needs."""
+        fronts = sum(Cells.size("F") + len(f.binds) * Cells.size("L") for f in config.frontends)
+        return (
+            FIRST
+            + 1
+            + fronts
+            + sum(Cells.size("B") + len(b.servers) * Cells.size("S") for b in config.backends)
+        )
+
+    def listener(self, client: Client) -> Cells:
+        """The block of the listener that a client came through."""
+        return self._listeners[id(client.bind)]
+
+    def server(self, server: Server) -> Cells:
+        """The block of a server."""
+        return self._servers[id(server)]
+
+    def backend(self, backend: Backend) -> Cells:
+        """The block of what a backend counts beside its servers."""
+        return self._backends[id(backend)]
+
+    def opened(self, client: Client) -> None:
+        """A client connection was accepted."""
+        block = self._listeners[id(client.bind)]
+        self.cells[block.scur] += 1
+        self.cells[block.stot] += 1
+
+    def denied(self, client: Client, counter: str) -> None:
+        """A connection that a rule refused: ``counter`` is dcon or dses."""
+        self.cells[self._listeners[id(client.bind)].named(counter)] += 1
+
+    def closed(self, client: Client) -> None:
+        """A client connection ended."""
+        self.cells[self._listeners[id(client.bind)].scur] -= 1
+
+    def carrier(self, x: Exchange) -> Cells | None:
+        """The block of the server that an exchange was given to, or of its backend, or None: for what
+        is counted while it runs (``scur``, ``qcur``, ``wretr``, ``wredis``)."""
+        if x.server is not None:
+            return self._servers[id(x.server)]
+        return None if x.backend is None else self._backends[id(x.backend)]
+
+    def account(self, x: Exchange) -> None:
+        """Book an exchange: once, at its end."""
+        cells = self.cells
+        block = self._listeners[id(x.client.bind)]
+        received, sent = x.bytes_in, x.bytes_out
+        cells[block.bin] += received
+        cells[block.bout] += sent
+        code = -1
+        if x.frontend.mode == "http":
+            cells[block.req_tot] += 1
+            if x.status >= 0:
+                code = x.status // 100
+                if code > 5:
+                    code = 0
+                cells[block.hrsp_other + code] += 1
+        if x.cause != "-":
+            self._ended(x, block)
+        server = x.server
+        if server is not None:
+            block = self._servers[id(server)]
+        elif x.backend is not None:
+            block = self._backends[id(x.backend)]
+        else:
+            return
+        cells[block.bin] += received
+        cells[block.bout] += sent
+        cells[block.stot] += 1
+        if code >= 0:
+            cells[block.req_tot] += 1
+            cells[block.hrsp_other + code] += 1
+        if server is not None:
+            self._timed(x, block)
+
+    def _timed(self, x: Exchange, block: Cells) -> None:
+        """How the server was chosen and reached, and how long that took."""
+        cells = self.cells
+        if x.cookie_in != "V":
+            cells[block.lbtot] += 1
+        served, connected = x.served, x.connected
+        if served < 0.0:
+            return
+        if x.head_done >= 0.0:
+            cells[block.qtime] += int((served - x.head_done) * 1e6)
+        if connected >= 0.0:
+            if x.reused:
+                cells[block.reuse] += 1
+            else:
+                cells[block.connect] += 1
+                cells[block.ctime] += int((connected - served) * 1e6)
+            if x.answered >= 0.0:
+                cells[block.rtime] += int((x.answered - connected) * 1e6)
+        cells[block.ttime] += int((x.end - x.start) * 1e6)
+
+    def _ended(self, x: Exchange, block: Cells) -> None:
+        """Count an ending that was not the usual one."""
+        cells = self.cells
+        if x.cause == "L":
+            cells[block.intercepted] += 1
+            return
+        ending = ENDINGS.get((x.cause, x.phase))
+        counter = ending.counter if ending is not None else ""
+        if x.cause == "I":
+            cells[block.named("eint")] += 1
+        if x.cause == "P":  # what was read whole and then ended was denied; the rest was invalid
+            if x.frontend.mode == "tcp":
+                counter = "dreq" if x.phase == "R" else "dresp"
+            elif counter == "ereq" and x.request is not None:
+                counter = "dreq"
+            elif counter == "eresp" and x.response is not None:
+                counter = "dresp"
+        if not counter:
+            return
+        if "L" not in COUNTERS[counter].kinds:
+            carrier = self.carrier(x)
+            if carrier is None:
+                return
+            block = carrier
+            if counter == "srv_abrt":
+                cells[block.eresp] += 1
+        cells[block.named(counter)] += 1
+
+    def sample(self) -> None:
+        """Raise the maxima to what the gauges of all processes show now.  One process does this, from
+        time to time: maxima of several writers could not be added up."""
+        for whole, parts in self._groups():
+            for block in parts:
+                if block is not whole:
+                    self._raise(block, (block,))
+            self._raise(whole, parts)
+
+    def _raise(self, block: Cells, parts: tuple[Cells, ...]) -> None:
+        for name, counter in COUNTERS.items():
+            if counter.of and block.kind in counter.kinds:
+                now = sum(self.board.total(part.named(counter.of)) for part in parts)
+                self.cells[block.named(name)] = max(self.cells[block.named(name)], now)
+
+    def _groups(self) -> Iterator[tuple[Cells, tuple[Cells, ...]]]:
+        """Each frontend and backend, and the blocks that add up to it."""
+        for frontend in self._frontends:
+            yield frontend.own, frontend.listeners
+        for farm in self._farms:
+            yield farm.own, (*farm.servers, farm.own)
+
+    def clear(self) -> None:
+        """Everything from 0 on, save what is now.  The one process that samples does this: what the others
+        have counted is taken off in its own row, and they go on counting."""
+        for whole, parts in self._groups():
+            for block in {id(block): block for block in (*parts, whole)}.values():
+                for name, counter in COUNTERS.items():
+                    if block.kind in counter.kinds and not counter.gauge:
+                        place = block.named(name)
+                        self.cells[place] -= self.board.total(place)
+        self.sample()
+
+    def read(self) -> Iterator[Row]:
+        """The farm's numbers: frontends with their listeners, then backends, servers first."""
+        for front in self._frontends:
+            name = front.model.name
+            yield Row("F", name, "FRONTEND", self._sum(front.own, front.listeners))
+            for bind, block in zip(front.model.binds, front.listeners, strict=True):
+                yield Row(
+                    "L", name, f"sock-{bind.name}" if bind.name.isdigit() else bind.name, self._values(block)
+                )
+        for farm in self._farms:
+            name = farm.model.name
+            for server, block in zip(farm.model.servers, farm.servers, strict=True):
+                yield Row("S", name, server.name, self._values(block))
+            yield Row("B", name, "BACKEND", self._sum(farm.own, (*farm.servers, farm.own)))
+
+    def _values(self, block: Cells) -> dict[str, int]:
+        held = [name for name, counter in COUNTERS.items() if block.kind in counter.kinds]
+        return {name: self.board.total(block.named(name)) for name in held}
+
+    def _sum(self, whole: Cells, parts: tuple[Cells, ...]) -> dict[str, int]:
+        """The parts added up; maxima are the whole's own."""
+        totals: dict[str, int] = {}
+        for block in parts:
+            for name, value in self._values(block).items():
+                totals[name] = totals.get(name, 0) + value
+        return totals | {n: v for n, v in self._values(whole).items() if COUNTERS[n].of}
+
+
+def gauges(board: Board) -> list[int]:
+    """The places of all gauges on ``board``, those of objects that are gone among them: what a process
+    that died has left there is no longer so."""
+    found = []
+    for name, place in board.places.items():
+        kind, _, rest = name.partition(":")
+        if kind in _LAYOUTS and rest.startswith(_LAYOUTS[kind]):
+            block = Cells(kind, place)
+            found += [
+                block.named(n) for n, counter in COUNTERS.items() if counter.gauge and kind in counter.kinds
+            ]
+    return found
+
+
+def _block(board: Board, kind: str, name: str) -> Cells:
+    return Cells(kind, board.place(f"{kind}:{_LAYOUTS[kind]}:{name}", Cells.size(kind)))
+
+
+def _layout(kind: str) -> str:
+    """Which counters a block has: with others it is another block, so that a new version of greenlb
+    does not take one number for another."""
+    names = ",".join(name for name, counter in COUNTERS.items() if kind in counter.kinds)
+    return f"{zlib.crc32(names.encode()):08x}"
+
+
+_LAYOUTS: Final = {kind: _layout(kind) for kind in "FLSB"}

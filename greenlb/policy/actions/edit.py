@@ -1,0 +1,44 @@
+"""Edits of a head that cannot break it: whatever a rule writes, the message stays one message."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from greenlb.message import OWS, Fields, Request
+
+_FORBIDDEN = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # all controls but the tab
+_UNSAFE = re.compile(rb"[\x00-\x20\x7f]")
+AUTHORITY = re.compile(rb"([A-Za-z][A-Za-z0-9+.\-]*://)([^/?#]*)")
+
+Edit = Callable[[bytes], bytes | None]
+"""A value in, the new one out, None to leave it as it is."""
+
+
+def clean(value: bytes) -> bytes:
+    return _FORBIDDEN.sub(b" ", value)
+
+
+def encode_unsafe(target: bytes) -> bytes:
+    """Percent-encode what would end the target or the line: blanks and controls (RFC 9112 section 3)."""
+    return _UNSAFE.sub(lambda match: b"%%%02X" % match.group()[0], target)
+
+
+def set_authority(request: Request) -> None:
+    """Make an absolute-form target name the host that the Host field names."""
+    request.target = AUTHORITY.sub(lambda match: match.group(1) + request.host, request.target, count=1)
+
+
+def rewrite(fields: Fields, name: bytes, edit: Edit) -> None:
+    """Put ``edit(value)`` in place of the value of every field called ``name`` (lower-case)."""
+    mark = b"\r\n" + name + b":"
+    start = fields.lower.find(mark)
+    while start >= 0:
+        start += len(mark)
+        end = fields.raw.index(b"\r\n", start)
+        value = fields.raw[start:end].strip(OWS)
+        changed = edit(value)
+        if changed is not None:
+            fields.splice(start, end, b" " + changed)
+            end = start + 1 + len(changed)
+        start = fields.lower.find(mark, end)

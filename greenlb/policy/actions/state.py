@@ -1,0 +1,143 @@
+"""Actions that answer nothing and change nothing on the wire but the status: variables, the log's
+level, captures, the client's address, the end of a rule list."""
+
+from __future__ import annotations
+
+from greenlb import replies
+from greenlb.exchange import Exchange
+from greenlb.model import ALLOW, Rule
+from greenlb.policy import samples
+from greenlb.policy.actions.edit import clean
+from greenlb.policy.actions.words import BOTH, CONTENT, REQUEST, RESPONSE, TCP, TCP_RESPONSE, Action, Words
+from greenlb.policy.addresses import address_text
+from greenlb.policy.logformat import compile_format
+from greenlb.policy.variables import setter
+from greenlb.policy.vocabulary import octets
+
+LEVELS = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
+SILENT = -1
+"""The level of an exchange that is not logged."""
+
+
+def allow(words: Words) -> Rule:
+    return lambda x: ALLOW
+
+
+def _parenthesised(words: Words) -> str:
+    name, bracket, rest = words.action.partition("(")
+    if not bracket or not rest.endswith(")"):
+        raise ValueError(f"'{name}' expects a variable between parentheses, as '{name}(txn.name)'")
+    if "," in rest:
+        raise ValueError(f"'{name}' takes no condition in its parentheses, got '{rest[:-1]}'")
+    if words.scope.early and not rest.startswith(("sess.", "proc.")):
+        raise ValueError(f"only variables of sess and proc last from here on, got '{rest[:-1]}'")
+    return rest[:-1]
+
+
+def _expression(words: Words) -> str:
+    """A sample expression; converters may follow as words of their own."""
+    text = words.take("a sample expression")
+    while not words.ended and not words.next_is("id", "len"):
+        text += "," + words.take("a converter")
+    return text
+
+
+def set_var(words: Words) -> Rule:
+    put = setter(_parenthesised(words))
+    value, _ = samples.compile_sample(_expression(words), words.scope)
+
+    def rule(x: Exchange) -> None:
+        found = value(x)
+        if found is not None:
+            put(x, found)
+
+    return rule
+
+
+def set_var_fmt(words: Words) -> Rule:
+    put = setter(_parenthesised(words))
+    value = compile_format(words.take("a format"), words.scope)
+    return lambda x: put(x, value(x))
+
+
+def unset_var(words: Words) -> Rule:
+    put = setter(_parenthesised(words))
+    return lambda x: put(x, None)
+
+
+def set_log_level(words: Words) -> Rule:
+    text = words.take("a level")
+    if text not in (*LEVELS, "silent"):
+        raise ValueError(f"'set-log-level' expects one of {', '.join(LEVELS)} or silent, got '{text}'")
+    level = SILENT if text == "silent" else LEVELS.index(text)
+
+    def rule(x: Exchange) -> None:
+        x.level = level
+
+    return rule
+
+
+def capture(words: Words) -> Rule:
+    value = samples.compile_bytes(_expression(words), words.scope)
+    if not words.accept("id"):
+        raise ValueError("'capture' expects 'id' and the number of a slot that a 'capture' line declares")
+    slot = words.integer("a slot", 0, 1 << 16)
+    response = words.scope.response
+
+    def rule(x: Exchange) -> None:
+        slots = x.response_captures if response else x.request_captures
+        limits = x.frontend.response_captures if response else x.frontend.request_captures
+        if slots is None or slot >= len(slots):
+            return
+        found = value(x)
+        if found is not None:
+            slots[slot] = found[: limits[slot][1]] if slot < len(limits) else found
+
+    return rule
+
+
+def set_src(words: Words) -> Rule:
+    value = samples.compile_as(_expression(words), "ip", words.scope)
+
+    def rule(x: Exchange) -> None:
+        found = value(x)
+        if found is not None:
+            x.src = address_text(found)
+
+    return rule
+
+
+def set_status(words: Words) -> Rule:
+    status = words.integer("a status", 100, 999)
+    reason = clean(octets(words.take("a reason"))) if words.accept("reason") else replies.reason(status)
+
+    def rule(x: Exchange) -> None:
+        if x.response is not None:
+            x.response.status = status
+            x.response.reason = reason
+
+    return rule
+
+
+EVERY = (*BOTH, *TCP)
+
+ROWS = (
+    Action("allow", BOTH, "", "Ends the rules of this section.", allow),
+    Action("set-var", EVERY, "(<name>) <expr>", "Sets a variable, when the expression has a value.", set_var),
+    Action("set-var-fmt", EVERY, "(<name>) <fmt>", "Sets a variable to a rendered format.", set_var_fmt),
+    Action("unset-var", EVERY, "(<name>)", "Takes a variable away.", unset_var),
+    Action(
+        "set-log-level",
+        (*BOTH, CONTENT, TCP_RESPONSE),
+        "<level>",
+        "The severity of the log line; silent: none is sent.",
+        set_log_level,
+    ),
+    Action("capture", BOTH, "<expr> id <slot>", "Fills a capture slot.", capture),
+    Action(
+        "set-src", (REQUEST, CONTENT), "<expr>", "Changes the client's address for rules and logs.", set_src
+    ),
+    Action(
+        "set-status", (RESPONSE,), "<status> [reason <str>]", "Changes the response's status.", set_status
+    ),
+)

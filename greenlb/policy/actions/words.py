@@ -1,0 +1,95 @@
+"""The words of a rule, taken one after another, and the row that says what takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from greenlb.exchange import Exchange
+from greenlb.model import Condition, Rule
+from greenlb.policy.conditions import compile_condition
+from greenlb.policy.scope import Scope
+from greenlb.policy.vocabulary import octets
+
+REQUEST, RESPONSE = "http-request", "http-response"
+CONNECTION, SESSION = "tcp-request connection", "tcp-request session"
+CONTENT, TCP_RESPONSE = "tcp-request content", "tcp-response content"
+"""The rule lists."""
+BOTH = (REQUEST, RESPONSE)
+TCP = (CONNECTION, SESSION, CONTENT, TCP_RESPONSE)
+
+Value = Callable[[Exchange], bytes]
+"""A rendered format."""
+
+
+class Words:
+    """``action`` is the first word, for messages; ``scope`` what the rest is compiled in."""
+
+    def __init__(self, action: str, rest: Sequence[str], scope: Scope) -> None:
+        self.action = action
+        self.scope = scope
+        self._rest = list(rest)
+
+    def next_is(self, *words: str) -> bool:
+        """Whether one of ``words`` comes next."""
+        return bool(self._rest) and self._rest[0] in words
+
+    @property
+    def ended(self) -> bool:
+        """Nothing is left but a condition."""
+        return not self._rest or self._rest[0] in ("if", "unless")
+
+    def take(self, what: str) -> str:
+        """The next word, which is ``what``.  Raises ValueError when there is none."""
+        if not self._rest:
+            raise ValueError(f"'{self.action}' expects {what}")
+        return self._rest.pop(0)
+
+    def accept(self, word: str) -> bool:
+        """Take ``word`` when it comes next."""
+        if self.next_is(word):
+            del self._rest[0]
+            return True
+        return False
+
+    def integer(self, what: str, low: int, high: int) -> int:
+        text = self.take(what)
+        if not text.isdigit() or not low <= int(text) <= high:
+            raise ValueError(f"'{self.action}' expects {what}, an integer from {low} to {high}, got '{text}'")
+        return int(text)
+
+    def condition(self) -> Condition | None:
+        """The ``if`` or ``unless`` that ends the rule, None without one.  Raises ValueError when
+        anything else is left."""
+        if not self._rest:
+            return None
+        word = self._rest.pop(0)
+        if word not in ("if", "unless"):
+            raise ValueError(f"'{self.action}': 'if', 'unless' or nothing is expected, got '{word}'")
+        test = compile_condition(self._rest, self.scope)
+        self._rest = []
+        return test if word == "if" else (lambda x: not test(x))
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a rule does.  ``stages`` are the rule lists it may stand in, ``arguments`` what follows its
+    name; ``compile`` takes these words off the rule and gives the function that does it."""
+
+    name: str
+    stages: tuple[str, ...]
+    arguments: str
+    doc: str
+    compile: Callable[[Words], Rule]
+
+
+def guarded(rule: Rule, condition: Condition | None) -> Rule:
+    """The rule for those exchanges that the condition holds for."""
+    if condition is None:
+        return rule
+    return lambda x: rule(x) if condition(x) else None
+
+
+def constant(text: str) -> bytes | None:
+    """What a format without any variable renders; None when it has one."""
+    return octets(text) if "%" not in text else None

@@ -1,0 +1,123 @@
+"""Rules as a configuration writes them, compiled to functions of the exchange.
+
+A rule is an action and maybe a condition.  Compiled, it edits the exchange's heads itself and gives
+None (go on), ALLOW (skip the rest of the list) or a Reply (answer with it).  A list without rules
+costs nothing, a rule what it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from greenlb.exchange import Exchange
+from greenlb.model import Router, Rule
+from greenlb.policy import actions
+from greenlb.policy.actions import redirect
+from greenlb.policy.actions.edit import clean
+from greenlb.policy.actions.fields import field_name
+from greenlb.policy.actions.words import BOTH, REQUEST, RESPONSE, TCP_RESPONSE, Words, guarded
+from greenlb.policy.conditions import any_of, compile_acl, compile_condition
+from greenlb.policy.logformat import compile_format
+from greenlb.policy.scope import Scope
+from greenlb.policy.vocabulary import nearest, octets
+
+__all__ = [
+    "Scope",
+    "any_of",
+    "compile_acl",
+    "compile_condition",
+    "compile_header_add",
+    "compile_http_request",
+    "compile_http_response",
+    "compile_redirect",
+    "compile_tcp_request",
+    "compile_tcp_response",
+    "compile_use_backend",
+]
+
+
+def compile_http_request(words: Sequence[str], scope: Scope) -> Rule:
+    """One ``http-request`` rule: its action, arguments and condition.  Raises ValueError."""
+    return _compile(words, replace(scope, response=False), REQUEST)
+
+
+def compile_http_response(words: Sequence[str], scope: Scope) -> Rule:
+    """One ``http-response`` rule.  Raises ValueError."""
+    return _compile(words, replace(scope, response=True), RESPONSE)
+
+
+def compile_tcp_request(words: Sequence[str], scope: Scope) -> tuple[str, Rule]:
+    """One ``tcp-request`` rule: its list, connection, session or content, and the rule.  Raises
+    ValueError."""
+    lists = ("connection", "session", "content")
+    if not words or words[0] not in lists:
+        got = f", got '{words[0]}'{nearest(words[0], lists)}" if words else ""
+        raise ValueError(f"'tcp-request' expects connection, session or content{got}")
+    if words[0] != "content" and not scope.frontend:
+        raise ValueError(f"'tcp-request {words[0]}' has no meaning in a backend")
+    scope = replace(scope, response=False, early=words[0] != "content")
+    return words[0], _compile(words[1:], scope, f"tcp-request {words[0]}")
+
+
+def compile_tcp_response(words: Sequence[str], scope: Scope) -> Rule:
+    """One ``tcp-response`` rule.  Raises ValueError."""
+    if not words or words[0] != "content":
+        raise ValueError(f"'tcp-response' expects content{f', got {words[0]!r}' if words else ''}")
+    if scope.mode == "http":
+        raise ValueError("'tcp-response content' needs 'mode tcp'; in mode http use 'http-response'")
+    return _compile(words[1:], replace(scope, response=True), TCP_RESPONSE)
+
+
+def compile_redirect(words: Sequence[str], scope: Scope) -> Rule:
+    """One ``redirect`` line: its destination is no format.  Raises ValueError."""
+    taken = Words("redirect", words, scope)
+    rule = redirect.compile_words(taken, formats=False)
+    return guarded(rule, taken.condition())
+
+
+def compile_use_backend(words: Sequence[str], scope: Scope) -> Router:
+    """One ``use_backend`` line: a name, or a format that renders one, and maybe a condition.  Raises
+    ValueError."""
+    taken = Words("use_backend", words, scope)
+    text = taken.take("a backend")
+    condition = taken.condition()
+    if "%[" not in text:
+        if condition is None:
+            return lambda x: text
+        return lambda x: text if condition(x) else None
+    render = compile_format(text, scope)
+
+    def route(x: Exchange) -> str | None:
+        if condition is not None and not condition(x):
+            return None
+        return render(x).decode("utf-8", "surrogateescape")
+
+    return route
+
+
+def compile_header_add(words: Sequence[str], scope: Scope) -> Rule:
+    """``reqadd`` or, in a response scope, ``rspadd``: one word that is the whole header line, and maybe a
+    condition.  Raises ValueError."""
+    taken = Words("rspadd" if scope.response else "reqadd", words, scope)
+    text = taken.take("a header line such as 'X-Forwarded-Proto:\\ https'")
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise ValueError(f"'{text}' is not a header line: a name, a colon and a value are expected")
+    line = field_name(name) + b": " + clean(octets(value)).strip() + b"\r\n"
+    if scope.response:
+        rule: Rule = lambda x: None if x.response is None else x.response.fields.append(line)  # noqa: E731
+    else:
+        rule = lambda x: None if x.request is None else x.request.fields.append(line)  # noqa: E731
+    return guarded(rule, taken.condition())
+
+
+def _compile(words: Sequence[str], scope: Scope, keyword: str) -> Rule:
+    if scope.mode != "http" and keyword in BOTH:
+        raise ValueError(f"'{keyword}' needs 'mode http'")
+    if not words:
+        raise ValueError(f"'{keyword}' expects an action")
+    row = actions.find(words[0], keyword)
+    taken = Words(words[0], words[1:], scope)
+    rule = row.compile(taken)
+    return guarded(rule, taken.condition())

@@ -1,0 +1,209 @@
+"""Samples of the process, constants, variables and captures."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import random
+import socket
+import time
+import uuid
+
+from greenlb.exchange import Exchange
+from greenlb.policy.samples.request import path_and_query
+from greenlb.policy.variables import getter
+from greenlb.policy.vocabulary import Argument, Fetch, Sample, octets
+
+_UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000}
+_TCHAR = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+
+def _constant(value: object) -> Fetch:
+    return lambda x: value
+
+
+def _bool(text: str) -> Fetch:
+    if text.lower() not in ("true", "false", "0", "1"):
+        raise ValueError(f"bool() takes 'true', 'false', '1' or '0', got '{text}'")
+    return _constant(text.lower() in ("true", "1"))
+
+
+def _ip(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Fetch:
+    return _constant(address)
+
+
+def _bin(text: str) -> Fetch:
+    try:
+        return _constant(bytes.fromhex(text))
+    except ValueError:
+        raise ValueError(f"bin() takes an even number of hexadecimal digits, got '{text}'") from None
+
+
+def _meth(text: str) -> Fetch:
+    if not text or not _TCHAR.issuperset(octets(text)):
+        raise ValueError(f"meth() takes a method, got '{text}'")
+    return _constant(octets(text))
+
+
+def _env(name: str) -> Fetch:
+    value = os.environ.get(name)
+    return _constant(None if value is None else octets(value))
+
+
+def _date(offset: int | None, unit: str | None) -> Fetch:
+    if unit is not None and unit not in _UNITS:
+        raise ValueError(f"date() takes the unit 's', 'ms' or 'us', got '{unit}'")
+    scale = _UNITS[unit or "s"]
+    shift = offset or 0
+    return lambda x: int(time.time() * scale) + shift
+
+
+def _date_us() -> Fetch:
+    return lambda x: time.time_ns() // 1000 % 1_000_000
+
+
+def _rand(limit: int | None) -> Fetch:
+    bound = 1 << 32 if limit is None else limit
+    if bound < 1:
+        raise ValueError(f"rand() takes a range of at least 1, got {limit}")
+    return lambda x: random.randrange(bound)
+
+
+def _uuid(version: int | None) -> Fetch:
+    if version not in (None, 4):
+        raise ValueError(f"uuid() makes version 4, got {version}")
+    return lambda x: str(uuid.uuid4()).encode()
+
+
+def _variable(name: str, default: str | None) -> Fetch:
+    value = getter(name)
+    if default is None:
+        return value
+    fallback = octets(default)
+
+    def with_default(x: Exchange) -> object:
+        found = value(x)
+        return fallback if found is None else found
+
+    return with_default
+
+
+def _captured(captures: list[bytes | None] | None, index: int) -> bytes | None:
+    return captures[index] if captures is not None and 0 <= index < len(captures) else None
+
+
+def _line(part: int) -> Fetch:
+    """A word of the request line as the client sent it: 0 method, 1 target."""
+
+    def fetch(x: Exchange) -> bytes | None:
+        words = x.request_line.split(b" ")
+        return words[part] if len(words) == 3 else None
+
+    return fetch
+
+
+def _captured_uri(x: Exchange) -> bytes | None:
+    target = _line(1)(x)
+    return None if target is None else path_and_query(target)
+
+
+def _captured_version(x: Exchange) -> bytes | None:
+    return None if x.request is None else b"HTTP/" + x.request.version
+
+
+def _response_version(x: Exchange) -> bytes | None:
+    return None if x.response is None else (b"HTTP/1.1" if x.response.http11 else b"HTTP/1.0")
+
+
+_INDEX = (Argument("idx", "int"),)
+
+ROWS = (
+    Sample("always_true", "bool", "", "True.", lambda: _constant(True)),
+    Sample("always_false", "bool", "", "False.", lambda: _constant(False)),
+    Sample("bool", "bool", "", "A constant boolean.", _bool, (Argument("value"),)),
+    Sample("int", "int", "", "A constant integer.", _constant, (Argument("value", "int"),)),
+    Sample(
+        "str", "str", "", "A constant string.", lambda text: _constant(octets(text)), (Argument("value"),)
+    ),
+    Sample("bin", "bin", "", "A constant given as hexadecimal digits.", _bin, (Argument("value"),)),
+    Sample("meth", "meth", "", "A constant method.", _meth, (Argument("value"),)),
+    Sample("ipv4", "ip", "", "A constant IPv4 address.", _ip, (Argument("value", "ipv4"),)),
+    Sample("ipv6", "ip", "", "A constant IPv6 address.", _ip, (Argument("value", "ipv6"),)),
+    Sample("env", "str", "", "An environment variable as it was at start.", _env, (Argument("name"),)),
+    Sample("hostname", "str", "", "This machine's name.", lambda: _constant(octets(socket.gethostname()))),
+    Sample(
+        "date",
+        "int",
+        "",
+        "The time in seconds (or ms, us) since 1970, plus an offset.",
+        _date,
+        (Argument("offset", "int", True), Argument("unit", "str", True)),
+    ),
+    Sample("date_us", "int", "", "The microseconds of the current second.", _date_us),
+    Sample(
+        "rand",
+        "int",
+        "",
+        "A random number below the range, or of 32 bits.",
+        _rand,
+        (Argument("range", "int", True),),
+    ),
+    Sample("uuid", "str", "", "A random UUID.", _uuid, (Argument("version", "int", True),)),
+    Sample(
+        "var",
+        "any",
+        "",
+        "The value of a variable, or the default.",
+        _variable,
+        (Argument("name"), Argument("default", "str", True)),
+    ),
+    Sample(
+        "capture.req.hdr",
+        "str",
+        "request",
+        "What a capture slot holds of the request, counted from 0.",
+        lambda index: lambda x: _captured(x.request_captures, index),
+        _INDEX,
+    ),
+    Sample(
+        "capture.res.hdr",
+        "str",
+        "response",
+        "What a capture slot holds of the response, counted from 0.",
+        lambda index: lambda x: _captured(x.response_captures, index),
+        _INDEX,
+    ),
+    Sample("capture.req.method", "str", "request", "The method as the client sent it.", lambda: _line(0)),
+    Sample(
+        "capture.req.uri",
+        "str",
+        "request",
+        "The path and query as the client sent them.",
+        lambda: _captured_uri,
+    ),
+    Sample(
+        "capture.req.ver", "str", "request", "The request's version, as HTTP/1.1.", lambda: _captured_version
+    ),
+    Sample(
+        "capture.res.ver",
+        "str",
+        "response",
+        "The response's version, as HTTP/1.1.",
+        lambda: _response_version,
+    ),
+    Sample(
+        "status",
+        "int",
+        "response",
+        "The response's status code.",
+        lambda: lambda x: None if x.response is None else x.response.status,
+    ),
+    Sample(
+        "res.ver",
+        "str",
+        "response",
+        "The response's HTTP version: 1.0 or 1.1.",
+        lambda: lambda x: None if x.response is None else (b"1.1" if x.response.http11 else b"1.0"),
+        aliases=("resp_ver",),
+    ),
+)

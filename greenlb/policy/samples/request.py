@@ -1,0 +1,123 @@
+"""Samples of the request line."""
+
+from __future__ import annotations
+
+import re
+
+from greenlb.exchange import Exchange
+from greenlb.policy.addresses import Address, parse_address
+from greenlb.policy.vocabulary import Sample
+
+_AUTHORITY = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)(?::(\d+))?")
+
+
+def path_and_query(target: bytes) -> bytes | None:
+    """From the first ``/`` after scheme and authority; None for ``*`` and for CONNECT's authority."""
+    if target[:1] == b"/":
+        return target
+    authority = target.find(b"://")
+    if authority < 0:
+        return None
+    slash = target.find(b"/", authority + 3)
+    return target[slash:] if slash >= 0 else None
+
+
+def path(x: Exchange) -> bytes | None:
+    if x.request is None:
+        return None
+    target = x.request.target
+    if target[:1] != b"/":
+        found = path_and_query(target)
+        if found is None:
+            return None
+        target = found
+    mark = target.find(b"?")
+    return target if mark < 0 else target[:mark]
+
+
+def pathq(x: Exchange) -> bytes | None:
+    return None if x.request is None else path_and_query(x.request.target)
+
+
+def url(x: Exchange) -> bytes | None:
+    return None if x.request is None else x.request.target
+
+
+def query(x: Exchange) -> bytes | None:
+    if x.request is None:
+        return None
+    _, mark, found = x.request.target.partition(b"?")
+    return found if mark else None
+
+
+def _with_host(x: Exchange, found: bytes | None) -> bytes | None:
+    host = x.request.fields.get(b"host") if x.request is not None else None
+    return host + (found or b"") if host else found
+
+
+def base(x: Exchange) -> bytes | None:
+    return _with_host(x, path(x))
+
+
+def baseq(x: Exchange) -> bytes | None:
+    return _with_host(x, pathq(x))
+
+
+def method(x: Exchange) -> bytes | None:
+    return None if x.request is None else x.request.method
+
+
+def version(x: Exchange) -> bytes | None:
+    return None if x.request is None else x.request.version
+
+
+def first_request(x: Exchange) -> bool:
+    return x.client.exchanges <= 1
+
+
+def url_ip(x: Exchange) -> Address | None:
+    match = _AUTHORITY.match(x.request.target) if x.request is not None else None
+    return parse_address(match.group(1).strip(b"[]").decode("latin-1")) if match else None
+
+
+def url_port(x: Exchange) -> int | None:
+    match = _AUTHORITY.match(x.request.target) if x.request is not None else None
+    return (int(match.group(2)) if match.group(2) else 80) if match else None
+
+
+ROWS = (
+    Sample("method", "meth", "request", "The request's method.", lambda: method),
+    Sample(
+        "path", "str", "request", "The request's path, from the first slash up to the query.", lambda: path
+    ),
+    Sample("pathq", "str", "request", "The request's path with its query.", lambda: pathq),
+    Sample(
+        "query", "str", "request", "What follows the first question mark; absent without one.", lambda: query
+    ),
+    Sample("url", "str", "request", "The request target as it stands in the request line.", lambda: url),
+    Sample("url_ip", "ip", "request", "The address in an absolute request target.", lambda: url_ip),
+    Sample(
+        "url_port",
+        "int",
+        "request",
+        "The port in an absolute request target, 80 without one.",
+        lambda: url_port,
+    ),
+    Sample("base", "str", "request", "The Host field followed by the path.", lambda: base),
+    Sample("baseq", "str", "request", "The Host field followed by the path and its query.", lambda: baseq),
+    Sample(
+        "req.ver",
+        "str",
+        "request",
+        "The request's HTTP version: 1.0 or 1.1.",
+        lambda: version,
+        aliases=("req_ver",),
+    ),
+    Sample(
+        "http_first_req",
+        "bool",
+        "request",
+        "True for the first request of its connection.",
+        lambda: first_request,
+    ),
+)

@@ -1,0 +1,31 @@
+"""Where a rule stands: what its words may name and what it may look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from greenlb.model import Condition
+from greenlb.policy.stick.registry import Tables
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a rule, a condition or a format is compiled in.
+
+    ``frontend`` and ``backend`` say what the section is (a ``listen`` is both), ``acls`` holds the
+    named conditions it may use.  ``response`` is the stage: response rules see the answer and the
+    request that led to it, request rules the request alone.  ``log`` is a line written at the end,
+    when everything is known that will be; ``early`` a rule that runs before anything was read.
+    ``tables`` are all stick tables.
+    """
+
+    proxy: str = ""
+    mode: str = "http"
+    frontend: bool = True
+    backend: bool = True
+    acls: Mapping[str, Condition] = field(default_factory=dict)
+    response: bool = False
+    log: bool = False
+    early: bool = False
+    tables: Tables = field(default_factory=Tables)

@@ -1,0 +1,72 @@
+"""Variables that rules set and read: ``txn.user``, ``req.x``, ``res.x``, ``sess.x``, ``proc.x``.
+
+``txn``, ``req`` and ``res`` live on the exchange, ``sess`` on the client's connection, ``proc`` in the
+worker process.  A ``req`` variable is gone once there is a response, as in HAProxy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from greenlb.exchange import Exchange
+from greenlb.policy.vocabulary import Fetch
+
+SCOPES = ("proc", "sess", "txn", "req", "res")
+_NAME = re.compile(r"(proc|sess|txn|req|res)\.[A-Za-z0-9_.]+")
+
+_PROCESS: dict[str, object] = {}
+
+Setter = Callable[[Exchange, object], None]
+
+
+def check_name(name: str) -> str:
+    """``name`` when it is a variable's.  Raises ValueError."""
+    if _NAME.fullmatch(name) is None:
+        scopes = ", ".join(f"'{scope}.'" for scope in SCOPES)
+        raise ValueError(
+            f"'{name}' is not a variable: expected one of {scopes} and letters, digits, '_' or '.'"
+        )
+    return name
+
+
+def getter(name: str) -> Fetch:
+    """The variable's value, None when it is not set."""
+    scope = check_name(name).partition(".")[0]
+    if scope == "proc":
+        return lambda x: _PROCESS.get(name)
+    if scope == "sess":
+        return lambda x: None if x.client.variables is None else x.client.variables.get(name)
+    if scope == "req":
+        return lambda x: None if x.variables is None or x.response is not None else x.variables.get(name)
+    return lambda x: None if x.variables is None else x.variables.get(name)
+
+
+def setter(name: str) -> Setter:
+    """A function that gives the variable a value; None takes it away."""
+    scope = check_name(name).partition(".")[0]
+
+    def set_on_exchange(x: Exchange, value: object) -> None:
+        if x.variables is None:
+            x.variables = {}
+        _put(x.variables, name, value)
+
+    def set_on_client(x: Exchange, value: object) -> None:
+        if x.client.variables is None:
+            x.client.variables = {}
+        _put(x.client.variables, name, value)
+
+    if scope == "proc":
+        return lambda x, value: _put(_PROCESS, name, value)
+    return set_on_client if scope == "sess" else set_on_exchange
+
+
+def is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
+
+
+def _put(variables: dict[str, object], name: str, value: object) -> None:
+    if value is None:
+        variables.pop(name, None)
+    else:
+        variables[name] = value

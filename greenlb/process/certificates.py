@@ -1,0 +1,126 @@
+"""Certificates that change on disk: seen, read, checked, and put in use without a reload.
+
+The master looks, because it may read the files; what it has found good it uses itself, so that every
+later worker has it, and sends it to those who run.  What is broken is told of once, and the old one
+serves on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from greenlb.model import Config, Where
+from greenlb.net import certs
+from greenlb.net.certs import TlsConfigError
+from greenlb.process.prepared import Prepared
+
+_WARNING, _NOTICE = 4, 5
+_BESIDE: Final = ("", ".key", ".ocsp")
+"""What belongs to a certificate: files whose names begin with its own."""
+
+Signature = tuple[tuple[int, int, int] | None, ...]
+Log = Callable[[int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The contents of one certificate's files: certificate, chain and key, and an OCSP answer."""
+
+    file: str
+    pem: bytes
+    ocsp: bytes | None
+
+
+class Certificates:
+    """The certificates of a configuration's binds, in this process.  ``log`` takes a severity and a line."""
+
+    def __init__(self, config: Config, prepared: Prepared, log: Log) -> None:
+        self._prepared = prepared
+        self._log = log
+        self._lines: dict[str, Where] = {
+            file: line.where
+            for frontend in config.frontends
+            for bind in frontend.binds
+            if bind.tls is not None
+            for line in bind.tls.certificates
+            for file in certs.files_of(line.file)
+        }
+        self._used = {file: _signature(file) for file in self._lines}
+        self._seen = dict(self._used)
+
+    def look(self) -> Iterator[Bundle]:
+        """What has changed since the last look and is now in use."""
+        for file, where in self._lines.items():
+            now = _signature(file)
+            # One that changed since the last look may still be being written.
+            settled, self._seen[file] = now == self._seen[file], now
+            if now == self._used[file] or not settled:
+                continue
+            self._used[file] = now
+            try:
+                bundle = _read(file, where)
+                self.use(bundle)
+            except TlsConfigError as problem:
+                self._log(_WARNING, f"certificate not changed, the old one serves on: {problem}")
+                continue
+            days = self._prepared.store.get(file, where).days_left
+            self._log(_NOTICE, f"certificate {file} has changed and is in use; {days:.0f} days left")
+            yield bundle
+
+    def use(self, bundle: Bundle) -> None:
+        """Serve with ``bundle`` from the next handshake on.  Raises TlsConfigError, and then nothing has
+        changed."""
+        store, where = self._prepared.store, self._lines[bundle.file]
+        before = store.get(bundle.file, where)
+        store.replace(bundle.file, bundle.pem, where, bundle.ocsp)
+        try:
+            self._rebuild()
+        except TlsConfigError:
+            store.put(before)
+            self._rebuild()
+            raise
+
+    def _rebuild(self) -> None:
+        for context in self._prepared.contexts.binds.values():
+            context.rebuild()
+
+
+def _signature(file: str) -> Signature:
+    """What changes when one of a certificate's files does."""
+    found: list[tuple[int, int, int] | None] = []
+    for suffix in _BESIDE:
+        try:
+            status = os.stat(file + suffix)
+        except OSError:
+            found.append(None)
+        else:
+            found.append((status.st_ino, status.st_mtime_ns, status.st_size))
+    return tuple(found)
+
+
+def _read(file: str, where: Where) -> Bundle:
+    pem = certs.read_file(file, where, "certificate")
+    key, answer = file + ".key", file + ".ocsp"
+    if os.path.exists(key) and b"PRIVATE KEY-----" not in pem:
+        pem += b"\n" + certs.read_file(key, where, "key")
+    return Bundle(
+        file, pem, certs.read_file(answer, where, "OCSP answer") if os.path.exists(answer) else None
+    )
+
+
+def to_descriptor(bundle: Bundle) -> int:
+    """A memfd with a bundle: the PEM, then the OCSP answer.  Nobody finds a key there by a name."""
+    descriptor = os.memfd_create("greenlb-certificate", os.MFD_CLOEXEC)
+    os.write(descriptor, bundle.pem + (bundle.ocsp or b""))
+    return descriptor
+
+
+def from_descriptor(file: str, length: int, descriptor: int) -> Bundle:
+    """The bundle in a memfd, whose PEM is ``length`` bytes long; the descriptor is closed."""
+    with open(descriptor, "rb") as opened:
+        opened.seek(0)
+        data = opened.read()
+    return Bundle(file, data[:length], data[length:] or None)

@@ -1,0 +1,213 @@
+"""The control role: what is done once for all workers.
+
+It runs the checks, writes how the servers stand, samples the maxima, and asks all workers at once what
+has to be asked of each.  All that it knows lies in cells of the board, so the one that comes after it
+goes on where it ended; traffic does not depend on it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from gevent import get_hub
+from gevent.event import Event
+
+from greenlb.board import HEARTBEAT, Board
+from greenlb.model import Config, Server
+from greenlb.observe.log import Log
+from greenlb.observe.stats import Books
+from greenlb.process.channel import Message
+from greenlb.process.inbox import Inbox
+from greenlb.process.prepared import Prepared
+from greenlb.process.seat import Seat, milliseconds
+from greenlb.process.standing import Standings
+from greenlb.proxy.checks.runner import Checked, Runner, Turn
+from greenlb.proxy.plane import Plane
+
+PULSE: Final = 1.0
+"""Seconds between two heartbeats."""
+SAMPLE: Final = 0.25
+"""Seconds between two looks at the gauges, whose highest values are kept."""
+DEADLINE: Final = 1.0
+"""Seconds that workers have to answer; who does not is left out."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A question that is out.  ``open``: who has not answered yet."""
+
+    open: set[int]
+    answers: list[dict[str, Any]]
+    done: Event
+
+
+class Workers:
+    """The workers, as control can reach them: by channels of its own, not through the master."""
+
+    def __init__(self) -> None:
+        self._inboxes: dict[int, Inbox] = {}
+        self._asked: dict[int, _Asked] = {}
+        self._questions = 0
+        self._links = 0
+
+    def __len__(self) -> int:
+        return len(self._inboxes)
+
+    def add(self, message: Message) -> None:
+        """One more, with its channel in a message of the master's."""
+        self._links += 1
+        link = self._links
+
+        def answered(reply: Message) -> None:
+            self._answered(link, reply)
+
+        self._inboxes[link] = Inbox(message.channel(), answered, lambda: self._gone(link))
+
+    def ask(self, kind: str, deadline: float = DEADLINE, **fields: Any) -> list[dict[str, Any]]:
+        """Tell every worker, old ones that still drain too, and wait for their answers: those that came in
+        ``deadline`` seconds."""
+        self._questions += 1
+        number = self._questions
+        asked = self._asked[number] = _Asked(set(), [], Event())
+        for link, inbox in list(self._inboxes.items()):
+            if inbox.send(kind, number=number, **fields):
+                asked.open.add(link)
+        if asked.open:
+            asked.done.wait(deadline)
+        del self._asked[number]
+        return asked.answers
+
+    def _answered(self, link: int, reply: Message) -> None:
+        asked = self._asked.get(reply.fields.pop("number", 0))
+        if asked is not None:
+            asked.answers.append(reply.fields)
+            self._settle(asked, link)
+
+    def _gone(self, link: int) -> None:
+        del self._inboxes[link]
+        for asked in list(self._asked.values()):
+            self._settle(asked, link)
+
+    @staticmethod
+    def _settle(asked: _Asked, link: int) -> None:
+        asked.open.discard(link)
+        if not asked.open:
+            asked.done.set()
+
+
+class Control:
+    """The one process of its kind.  ``plane`` carries no traffic: its servers are those that are checked."""
+
+    def __init__(
+        self, config: Config, prepared: Prepared, books: Books, log: Log, standings: Standings
+    ) -> None:
+        self.config = config
+        self.books = books
+        self.log = log
+        self.standings = standings
+        self.workers = Workers()
+        self.plane = Plane(config, log, books, prepared.contexts, 1)
+        listens = {frontend.name for frontend in config.frontends}
+        self.checks = Runner(
+            self.plane.backends.values(),
+            log.event,
+            listens,
+            config.settings.spread_checks,
+            switch=self._turned,
+            counted=self._counted,
+        )
+        self._resume()
+
+    def _resume(self) -> None:
+        """Go on from how the servers stood when the control before ended."""
+        for backend in self.plane.backends.values():
+            for state in backend.states:
+                standing = self.standings.read(state.server)
+                state.weight = standing.effective_weight(state.server)
+                state.up = standing.up(state.server)
+            backend.rebuild()
+        for checked in self.checks.checked:
+            count = self.standings.read(checked.state.server).health
+            if count is not None:
+                checked.health.resume(count)
+            self._counted(checked)
+
+    # -- servers ---------------------------------------------------------------------------------
+
+    def _counted(self, checked: Checked) -> None:
+        """A check moved a server's count."""
+        server = checked.state.server
+        standing = self.standings.read(server)
+        if standing.health != checked.health.count:
+            self.standings.write(server, replace(standing, health=checked.health.count))
+
+    def _turned(self, checked: Checked) -> Turn:
+        """A check turned a server: tell the workers, and add up what that did."""
+        server, backend = checked.state.server, checked.backend
+        self._counted(checked)
+        backend.set_up(checked.state, self.standings.read(server).up(server))
+        name = f"{backend.model.name}/{server.name}"
+        moved = sum(answer.get("moved", {}).get(name, 0) for answer in self.workers.ask("servers"))
+        block = self.books.server(server)
+        board = self.books.board
+        return Turn(board.total(block.scur), moved, board.total(block.qcur))
+
+    def change(self, servers: Iterable[Server], **changes: Any) -> None:
+        """What an operator does to servers: ``weight``, ``admin``."""
+        for server in servers:
+            self.standings.write(server, replace(self.standings.read(server), **changes))
+        self.workers.ask("servers")
+        self._resume()
+
+    # -- counters --------------------------------------------------------------------------------
+
+    def clear_counters(self) -> None:
+        """All counters from 0 on.  Each worker goes on adding to its own cells; what they show now is
+        taken off in ours, so nothing that is counted meanwhile is lost."""
+        self.books.clear()
+
+
+class Seated:
+    """Control among the others: its channels, its heartbeat, its end."""
+
+    def __init__(self, control: Control, seat: Seat, board: Board) -> None:
+        self.control = control
+        self.stopped = Event()
+        self._cells = board.row(seat.row)
+        self._master = Inbox(seat.channel, self._from_master, lambda: os._exit(1))
+        self._timers: list[Any] = []
+        loop = get_hub().loop
+        self._repeat(PULSE, self._beat)
+        self._repeat(SAMPLE, control.books.sample)
+        # The one watcher that keeps the loop alive when there is nothing to check.
+        stop = loop.signal(signal.SIGTERM)
+        stop.start(self.stopped.set)
+        self._timers.append(stop)
+
+    def run(self) -> int:
+        """Work until told to end."""
+        self.control.checks.start()
+        self._master.send("ready")
+        self.stopped.wait()
+        self.control.checks.stop()
+        return 0
+
+    def _repeat(self, seconds: float, action: Callable[[], None]) -> None:
+        timer = get_hub().loop.timer(0.0, seconds, ref=False)
+        timer.start(action)
+        self._timers.append(timer)
+
+    def _beat(self) -> None:
+        self._cells[HEARTBEAT] = milliseconds()
+
+    def _from_master(self, message: Message) -> None:
+        if message.kind == "worker":
+            self.control.workers.add(message)
+        elif message.kind == "log" and message.descriptors:
+            self.control.log.adopt(message.fields["path"], message.descriptors[0])
+        else:
+            message.close()

@@ -1,0 +1,191 @@
+"""One configuration as a farm of processes: what its master, its workers and its control are made of."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+from collections.abc import Callable, Mapping
+
+from gevent import get_hub
+from setproctitle import setproctitle
+
+from greenlb.board import Board, BoardFull
+from greenlb.model import Backend, Config, Frontend
+from greenlb.observe import log as logging
+from greenlb.observe.stats import Books, gauges
+from greenlb.observe.targets import open_file, open_socket
+from greenlb.process import control, privileges, worker
+from greenlb.process.certificates import Certificates, to_descriptor
+from greenlb.process.channel import Message
+from greenlb.process.handover import Handover
+from greenlb.process.listening import CannotStart, bind_all
+from greenlb.process.plan import Plan, Tell
+from greenlb.process.prepared import Prepared, descriptors
+from greenlb.process.seat import Seat, die_with_parent, set_command_name
+from greenlb.process.standing import Standings
+from greenlb.proxy.shared import Shared, standing
+
+_WIDTH = 1 << 18
+"""Cells a row, at least: room for thousands of servers, and for those of configurations to come."""
+_ROOM = 4
+"""How much more than the first configuration needs there is for later ones."""
+_ROWS = 32
+"""Rows, at least: one each for control, the workers, and the former workers that still drain."""
+
+
+def workers_of(config: Config) -> int:
+    """How many workers there are to be; 0: everything in one process."""
+    count = config.settings.workers
+    return len(os.sched_getaffinity(0)) if count is None else count
+
+
+def name_process(name: str) -> None:
+    """What ``ps`` shows; ``killall``, ``pidof`` and ``pgrep`` know every process as greenlb."""
+    setproctitle(f"greenlb: {name}")
+    set_command_name("greenlb")
+
+
+def take_board(handover: Handover) -> Board:
+    """The board that the program before has left."""
+    descriptor, rows, width = handover.board
+    return Board(rows, width, descriptor, handover.places)
+
+
+def make_board(config: Config) -> Board:
+    """A board with room for ``config`` and for what will come of it."""
+    return Board(max(_ROWS, 8 * workers_of(config) + 8), max(_WIDTH, _ROOM * Books.width(config)))
+
+
+class Farm:
+    """Makes the Plan of a configuration, with the sockets and the other descriptors of ``handover``.
+    ``detach`` is called in each child when nothing can go wrong any more.  Raises CannotStart."""
+
+    def __init__(
+        self,
+        config: Config,
+        prepared: Prepared,
+        board: Board,
+        handover: Handover | None = None,
+        passed: Mapping[str, int] | None = None,
+        detach: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._detach = detach
+        self.config = config
+        self.prepared = prepared
+        self.board = board
+        self.log = logging.setup(config.settings)
+        proxies: list[Frontend | Backend] = [*config.frontends, *config.backends]
+        self._targets = dict.fromkeys(
+            [*config.settings.log_targets, *(target for proxy in proxies for target in proxy.log_targets)]
+        )
+        self.certificates = Certificates(config, prepared, self._say)
+        self._files: dict[str, tuple[int, int]] = {}
+        if config.settings.chroot or config.settings.uid is not None:
+            self._files = {target.address: (0, 0) for target in self._targets if target.kind == "file"}
+        held = handover.sockets if handover is not None else dict(passed or {})
+        try:
+            Books(config, board)
+            Standings(config, board)
+            self.shared = Shared(config, board, handover.descriptors if handover is not None else None)
+        except BoardFull as full:
+            raise CannotStart([f"{full}: restart greenlb to make more"]) from None
+        self.sockets = bind_all(config, held)
+        if handover is not None:
+            _close_unused(handover.sockets, {sock.fileno() for sock in self.sockets.values()})
+            _close_unused(handover.descriptors, set(self.shared.descriptors.values()))
+
+    def plan(self) -> Plan:
+        """What the master is to do."""
+        gc.freeze()  # what is there now is shared with the children and is no garbage
+        settings = self.config.settings
+        return Plan(
+            workers=workers_of(self.config),
+            roles={"worker": self._worker, "control": self._control},
+            sockets=self.sockets,
+            descriptors=self.shared.descriptors,
+            gauges=[*gauges(self.board), *standing(self.board)],
+            worker_timeout=settings.worker_timeout,
+            hard_stop_after=settings.hard_stop_after,
+            services={"log": self._open_log},
+            turn=self._turn,
+        )
+
+    def _worker(self, seat: Seat) -> int:
+        name_process(seat.name)
+        config = self.config
+        maxconn = descriptors(config, len(self.shared.descriptors) + len(self.sockets))
+        books = Books(config, self.board, seat.row)
+        served = worker.Worker(
+            config, self.prepared, self.sockets, books, self.log, maxconn, self.shared.member(seat.row)
+        )
+        served.open()
+        self._confine(seat)
+        get_hub().loop.signal(signal.SIGUSR1).start(served.stop_soft)
+        seated = worker.Seated(served, seat, self.board, Standings(config, self.board), self.certificates)
+        seated.ready()
+        return served.serve()
+
+    def _control(self, seat: Seat) -> int:
+        name_process(seat.name)
+        for sock in self.sockets.values():
+            sock.close()
+        self._confine(seat)
+        books = Books(self.config, self.board, seat.row)
+        standings = Standings(self.config, self.board)
+        made = control.Control(self.config, self.prepared, books, self.log, standings)
+        return control.Seated(made, seat, self.board).run()
+
+    def _confine(self, seat: Seat) -> None:
+        """Give up what a process that clients talk to must not have."""
+        get_hub()  # it looks for parts of itself when it is made
+        settings = self.config.settings
+        if settings.chroot or settings.uid is not None:
+
+            def ask(path: str) -> None:
+                seat.channel.send("log", path=path)
+
+            self.log.confine(self._targets, ask)
+        privileges.drop(settings)
+        die_with_parent(os.getppid())
+        self._detach()
+
+    # -- what the master does for confined children ------------------------------------------------
+
+    def _open_log(self, message: Message) -> tuple[dict[str, object], list[int]]:
+        """A log target anew: a child that is confined has lost it, or its file was rotated."""
+        path = str(message.fields["path"])
+        target = next((target for target in self._targets if target.address == path), None)
+        with contextlib.suppress(OSError):
+            if target is not None:
+                opened = open_file(path) if target.kind == "file" else open_socket(path)
+                return {"path": path}, [opened]
+        return {"path": path}, []
+
+    def _say(self, severity: int, text: str) -> None:
+        self.log.event(severity, text, self.config.settings.log_targets)
+
+    def _turn(self, tell: Tell) -> None:
+        """Certificates that have changed; log files that were rotated, for children who cannot look."""
+        for bundle in self.certificates.look():
+            descriptor = to_descriptor(bundle)
+            tell("certificate", [descriptor], file=bundle.file, length=len(bundle.pem))
+            os.close(descriptor)
+        for path, before in list(self._files.items()):
+            with contextlib.suppress(OSError):
+                now = os.stat(path)
+                if (now.st_dev, now.st_ino) == before:
+                    continue
+            with contextlib.suppress(OSError):
+                descriptor = open_file(path)
+                opened = os.fstat(descriptor)
+                self._files[path] = (opened.st_dev, opened.st_ino)
+                tell("log", [descriptor], path=path)
+                os.close(descriptor)
+
+
+def _close_unused(had: Mapping[str, int], used: set[int]) -> None:
+    for descriptor in had.values():
+        if descriptor not in used:
+            os.close(descriptor)

@@ -1,0 +1,76 @@
+"""What is made of a configuration before anything is bound or forked."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+from dataclasses import dataclass, field
+
+from greenlb.model import Config, Where
+from greenlb.net.certs import Store, TlsConfigError
+from greenlb.net.tls import ClientContext, ServerContext
+from greenlb.proxy.plane import TlsContexts
+
+_SPARE_DESCRIPTORS = 64
+"""Descriptors beside those of connections: logs, libraries, the hub's own."""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """All that must exist before the first connection; ``problems`` say what could not be made,
+    ``warnings`` (where, text) what was made but will not please everybody.  The contexts of all binds
+    have their certificates from ``store``."""
+
+    contexts: TlsContexts
+    store: Store
+    problems: list[TlsConfigError] = field(default_factory=list)
+
+    @property
+    def warnings(self) -> list[tuple[Where, str]]:
+        of_binds = [warning for context in self.contexts.binds.values() for warning in context.warnings]
+        return of_binds + [
+            warning for context in self.contexts.servers.values() for warning in context.warnings
+        ]
+
+
+def prepare(config: Config) -> Prepared:
+    """Load every certificate and build every TLS context.  Opens no socket."""
+    prepared = Prepared(TlsContexts(), Store())
+    for frontend in config.frontends:
+        for bind in frontend.binds:
+            if bind.tls is not None:
+                try:
+                    prepared.contexts.binds[id(bind)] = ServerContext(bind.tls, prepared.store)
+                except TlsConfigError as problem:
+                    prepared.problems.append(problem)
+    for backend in config.backends:
+        for server in backend.servers:
+            if server.tls is not None:
+                try:
+                    prepared.contexts.servers[id(server)] = ClientContext(server.tls)
+                except TlsConfigError as problem:
+                    prepared.problems.append(problem)
+    return prepared
+
+
+def descriptors(config: Config, others: int = 0) -> int:
+    """Raise RLIMIT_NOFILE to what maxconn needs; the maxconn that the limit allows where none is set.
+    Each connection needs two, the client's and the server's; ``others`` are open beside."""
+    wanted = config.settings.maxconn
+    spare = _SPARE_DESCRIPTORS + others
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = max(soft, hard) if hard != resource.RLIM_INFINITY else 1 << 20
+    if config.settings.ulimit_n:
+        limit = config.settings.ulimit_n
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, max(hard, limit)))
+        return wanted or max(1, (limit - spare) // 2)
+    if wanted:
+        needed = 2 * wanted + spare
+        if needed > soft:
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (needed, max(hard, needed)))
+        return wanted
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    return max(1, (limit - spare) // 2)

@@ -1,0 +1,213 @@
+"""The data-plane role: a Config becomes live frontends, and they serve until told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gevent import get_hub
+from gevent.event import Event
+
+from greenlb.board import HEARTBEAT, Board
+from greenlb.model import Config
+from greenlb.observe import log as logging
+from greenlb.observe.stats import Books
+from greenlb.process.certificates import Certificates, from_descriptor
+from greenlb.process.channel import Message
+from greenlb.process.inbox import Inbox
+from greenlb.process.listening import bind_all, binds, key
+from greenlb.process.prepared import Prepared, descriptors
+from greenlb.process.seat import Seat, milliseconds
+from greenlb.process.standing import Standings
+from greenlb.proxy.backend import LiveBackend, ServerState
+from greenlb.proxy.checks.runner import Runner
+from greenlb.proxy.frontend import LiveFrontend
+from greenlb.proxy.listener import Listener
+from greenlb.proxy.plane import Plane
+from greenlb.proxy.shared import ALONE, Alone
+from greenlb.proxy.sticking import TableKeeper
+
+PULSE: Final = 1.0
+"""Seconds between two heartbeats, at most."""
+
+
+class Worker:
+    """One process of the data plane."""
+
+    def __init__(
+        self,
+        config: Config,
+        prepared: Prepared,
+        sockets: Mapping[str, socket.socket],
+        books: Books,
+        log: logging.Log,
+        maxconn: int,
+        shared: Alone = ALONE,
+    ) -> None:
+        self.config = config
+        self.prepared = prepared
+        self.log = log
+        self.plane = Plane(config, log, books, prepared.contexts, maxconn, shared)
+        self.frontends = [LiveFrontend(f, self.plane) for f in config.frontends if not f.disabled]
+        lives = {live.model.name: live for live in self.frontends}
+        self.listeners = [
+            Listener(sockets[key(bind)], bind, lives[frontend.name], prepared.contexts.of_bind(bind))
+            for frontend, bind in binds(config)
+        ]
+        self.tables = TableKeeper(config, log.event)
+        self.stopped = Event()
+        self._timer: Any = None
+
+    def open(self) -> None:
+        """What has to be found in the file system."""
+        self.tables.start()
+
+    def start(self) -> None:
+        """Accept."""
+        for listener in self.listeners:
+            listener.start()
+
+    def serve(self) -> int:
+        """Until stopped, once started; the exit status."""
+        self.stopped.wait()
+        self.tables.stop()
+        return 0
+
+    def stop_hard(self) -> None:
+        """SIGTERM, SIGINT: end at once."""
+        self.stopped.set()
+
+    def stop_soft(self) -> None:
+        """SIGUSR1: no new connections; end when the last one has."""
+        if self.plane.stopping:
+            return
+        self.plane.stopping = True
+        for listener in self.listeners:
+            listener.close()
+        for live in self.frontends:
+            live.drain()
+        self._timer = timer = get_hub().loop.timer(0.0, 0.05)
+        timer.start(self._look_for_the_end)
+
+    def _look_for_the_end(self) -> None:
+        if not self.plane.connections:
+            self._timer.stop()
+            self._timer.close()
+            self.stopped.set()
+
+
+class Follower:
+    """Keeps a worker's servers as control says that they stand."""
+
+    def __init__(self, worker: Worker, standings: Standings) -> None:
+        self._worker = worker
+        self._standings = standings
+        self._generation = -1
+        self._states: list[tuple[LiveBackend, ServerState]] = [
+            (backend, state) for backend in worker.plane.backends.values() for state in backend.states
+        ]
+
+    def follow(self) -> dict[str, int]:
+        """Take up what has changed; how many queued exchanges that sent elsewhere, by server."""
+        moved: dict[str, int] = {}
+        generation = self._standings.generation
+        if generation == self._generation:
+            return moved
+        self._generation = generation
+        for backend, state in self._states:
+            server = state.server
+            standing = self._standings.read(server)
+            weight, up = standing.effective_weight(server), standing.up(server)
+            if weight != state.weight:
+                state.weight = weight
+                backend.rebuild()
+            if up is not state.up:
+                moved[f"{backend.model.name}/{server.name}"] = backend.set_up(state, up)
+        return moved
+
+
+class Seated:
+    """A worker among others: what comes over its channels, and its heartbeat."""
+
+    def __init__(
+        self, worker: Worker, seat: Seat, board: Board, standings: Standings, certificates: Certificates
+    ) -> None:
+        self.worker = worker
+        self._certificates = certificates
+        self.follower = Follower(worker, standings)
+        self._cells = board.row(seat.row)
+        self._master = Inbox(seat.channel, self._from_master, self._orphaned)
+        self._control: Inbox | None = None
+        self._pulse: Any = get_hub().loop.timer(0.0, PULSE, ref=False)
+        self._pulse.start(self._beat)
+
+    def ready(self) -> None:
+        """Serve from now on."""
+        self.follower.follow()
+        self.worker.start()
+        self._master.send("ready")
+
+    def _beat(self) -> None:
+        self._cells[HEARTBEAT] = milliseconds()
+        self.follower.follow()  # should control have died before it could tell us
+
+    def _orphaned(self) -> None:
+        os._exit(1)
+
+    def _from_master(self, message: Message) -> None:
+        match message.kind:
+            case "control" if message.descriptors:
+                self._control = Inbox(message.channel(), self._from_control)
+            case "log" if message.descriptors:
+                self.worker.log.adopt(message.fields["path"], message.descriptors[0])
+            case "certificate" if message.descriptors:
+                file, length = message.fields["file"], message.fields["length"]
+                self._certificates.use(from_descriptor(file, length, message.descriptors[0]))
+            case _:
+                message.close()
+
+    def _from_control(self, message: Message) -> None:
+        """Each is a request: it is answered with its number."""
+        answer: dict[str, Any] = {}
+        match message.kind:
+            case "servers":
+                answer["moved"] = self.follower.follow()
+            case "reopen":
+                self.worker.log.reopen()
+            case "drain":
+                self.worker.stop_soft()
+        if self._control is not None:
+            self._control.send("answer", number=message.fields.get("number", 0), **answer)
+
+
+def run(config: Config, prepared: Prepared) -> int:
+    """Serve ``config`` in this process alone until a signal ends it.  Returns the exit status; raises
+    CannotStart."""
+    hub = get_hub()
+    maxconn = descriptors(config)
+    log = logging.setup(config.settings)
+    books = Books(config, Board(1, Books.width(config)))
+    worker = Worker(config, prepared, bind_all(config), books, log, maxconn)
+    listens = {frontend.name for frontend in config.frontends}
+    checks = Runner(worker.plane.backends.values(), log.event, listens, config.settings.spread_checks)
+    for number, handler in (
+        (signal.SIGTERM, worker.stop_hard),
+        (signal.SIGINT, worker.stop_hard),
+        (signal.SIGUSR1, worker.stop_soft),
+    ):
+        hub.loop.signal(number).start(handler)
+    certificates = Certificates(
+        config, prepared, lambda severity, text: log.event(severity, text, config.settings.log_targets)
+    )
+    look = hub.loop.timer(PULSE, PULSE, ref=False)
+    look.start(lambda: list(certificates.look()))
+    worker.open()
+    worker.start()
+    checks.start()
+    status = worker.serve()
+    checks.stop()
+    look.stop()
+    return status

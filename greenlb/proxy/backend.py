@@ -1,0 +1,400 @@
+"""A backend at work: its servers' state, slots and queues, and how an exchange gets an upstream.
+
+``connect`` is where retry and redispatch begin and end: its caller gets a connection or a Refusal.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from greenlb.exchange import Exchange
+from greenlb.message import Reply
+from greenlb.model import ALLOW, Backend, Server
+from greenlb.net.sockets import Stream, Timeout, dial
+from greenlb.net.tls import ClientContext, TlsServerFailure
+from greenlb.policy import balance
+from greenlb.policy.cookie import Persistence
+from greenlb.proxy import announce
+from greenlb.proxy.pool import Pool
+from greenlb.proxy.queue import pause
+from greenlb.proxy.slots import LocalSlots
+from greenlb.proxy.upstream.network import Upstream
+
+if TYPE_CHECKING:
+    from greenlb.proxy.plane import Plane, TlsContexts
+
+TURN_AROUND: Final = 1.0
+"""Seconds before the same server is tried again (at most timeout connect)."""
+
+_EXHAUSTED = frozenset(
+    (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN)
+)
+
+
+class Refusal(Exception):
+    """No upstream for this exchange; ``cause`` and ``phase`` as in exchange.ENDINGS."""
+
+    def __init__(self, cause: str, phase: str) -> None:
+        super().__init__(cause + phase)
+        self.cause = cause
+        self.phase = phase
+
+
+class ServerState:
+    """A server as it is now.  ``current`` counts the exchanges that this process has there, ``load`` those
+    of all processes and those queued for it.  ``weight`` is the effective one; ``chosen``: the balance may
+    choose it; ``slots`` are those of ``maxconn``, if there is one."""
+
+    __slots__ = (
+        "_loads",
+        "backend",
+        "cells",
+        "chosen",
+        "current",
+        "maxconn",
+        "pool",
+        "queue",
+        "scur",
+        "server",
+        "slots",
+        "tls",
+        "up",
+        "weight",
+    )
+
+    def __init__(self, server: Server, backend: LiveBackend, tls: ClientContext | None) -> None:
+        self.server = server
+        self.backend = backend
+        self.tls = tls
+        self.weight = server.weight
+        self.up = not server.disabled
+        self.chosen = False
+        self.maxconn = server.maxconn
+        self.current = 0
+        shared = backend.plane.shared
+        serve = partial(backend.serve, self)
+        self.slots = shared.slots(backend.model, server, serve)
+        self.queue = shared.queue(server, serve)
+        self.pool = Pool()
+        books = backend.plane.books
+        block = books.server(server)
+        self.cells = books.cells
+        self.scur = block.scur
+        self._loads = shared.loads(books.board, block.scur, 2)  # qcur is the next column
+
+    @property
+    def load(self) -> int:
+        loads = self._loads
+        return self.current + len(self.queue) if loads is None else sum(loads())
+
+    @property
+    def usable(self) -> bool:
+        return self.up
+
+    def name(self, x: Exchange) -> bytes | None:
+        """The name to ask the server's TLS for (``sni``).  A connection that was made for one name is not
+        used for another."""
+        tls = self.server.tls
+        return None if tls is None or tls.sni is None else tls.sni(x)
+
+    def take(self) -> bool:
+        """Give the server an exchange that did not wait: not when it is full or others wait for it."""
+        slots = self.slots
+        if slots is not None and (self.queue or not slots.take()):
+            return False
+        self.enter()
+        return True
+
+    def enter(self) -> None:
+        """An exchange for which there is a slot begins."""
+        self.current += 1
+        self.cells[self.scur] += 1
+
+    def release(self) -> None:
+        """It ended: its slot goes to whoever waited longest for it."""
+        self.current -= 1
+        self.cells[self.scur] -= 1
+        if self.slots is not None:
+            self.backend.hand_on(self, self.slots)
+
+    def __repr__(self) -> str:
+        return f"<ServerState {self.backend.model.name}/{self.server.name} {'up' if self.up else 'down'}>"
+
+
+class LiveBackend:
+    """``connections`` counts the exchanges in this backend now (HAProxy's beconn)."""
+
+    def __init__(self, model: Backend, plane: Plane, contexts: TlsContexts) -> None:
+        self.model = model
+        self.plane = plane
+        self.states = [ServerState(server, self, contexts.of_server(server)) for server in model.servers]
+        self._state_of = {id(state.server): state for state in self.states}
+        self._limited = [state for state in self.states if state.slots is not None]
+        self.balancer = balance.make(model.balance, plane.shared.tick(model))
+        self.persistence = Persistence(model.cookie, model.servers, model.persist) if model.cookie else None
+        self.queue = plane.shared.queue(model, self._serve_all)
+        self.connections = 0
+        self._socket_options = _socket_options(model)
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        """Take note that a server's state or weight changed."""
+        chosen = balance.usable([s for s in self.states if s.up], self.model.allbackups)
+        self.balancer.rebuild(chosen)
+        for state in self.states:
+            state.chosen = state in chosen
+        if self.queue:
+            for state in chosen:
+                self.serve(state)
+
+    def set_up(self, state: ServerState, up: bool) -> int:
+        """Put a server in or out of use; how many queued exchanges were sent elsewhere."""
+        state.up = up
+        self.rebuild()
+        moved = 0
+        if not up:
+            state.pool.clear()
+            while place := state.queue.next():
+                place.give(_ELSEWHERE)
+                moved += 1
+        else:
+            self.serve(state)
+        return moved
+
+    def state_of(self, server: Server) -> ServerState:
+        return self._state_of[id(server)]
+
+    def load_of(self, server: Server) -> int:
+        """The exchanges that a server has now."""
+        return self._state_of[id(server)].current
+
+    def judge(self, x: Exchange) -> Reply | None:
+        """The request through this backend's rules: None, or our own answer to it."""
+        for rule in self.model.request_rules:
+            verdict = rule(x)
+            if verdict is not None:
+                return None if verdict is ALLOW else verdict  # type: ignore[return-value]
+        return None
+
+    def persistent(self, x: Exchange) -> ServerState | None:
+        """The server that the request's cookie names, else the one that its key in a stick table belongs
+        to, if it may be used."""
+        server = None
+        if self.persistence is not None:
+            server = self.persistence.request(x, self._is_usable)
+        if self.model.stick is not None:
+            server = self.model.stick.match(x, self._is_usable, server is not None) or server
+        return None if server is None else self._state_of[id(server)]
+
+    def _is_usable(self, server: Server) -> bool:
+        return self._state_of[id(server)].up
+
+    # -- slots -----------------------------------------------------------------------------------
+
+    def hand_on(self, state: ServerState, slots: LocalSlots) -> None:
+        """Pass a slot of ``state`` to the first in its queue, else to the first in the backend's; give it
+        back when there is none, or one waits longer in another process."""
+        if self._waits_for(state) and slots.turn():
+            self._begin_next(state)
+        else:
+            slots.give()
+
+    def serve(self, state: ServerState) -> None:
+        """Give the free slots of ``state`` to those who wait."""
+        slots = state.slots
+        while self._waits_for(state) and (slots is None or slots.claim()):
+            self._begin_next(state)
+
+    def _serve_all(self) -> None:
+        for state in self._limited:
+            self.serve(state)
+
+    def _waits_for(self, state: ServerState) -> bool:
+        """Whom no cookie binds, a server gets that the balance may choose: not one that drains, and a
+        backup when it is due (HAProxy's rule)."""
+        return bool((state.queue and state.up) or (self.queue and state.chosen))
+
+    def _begin_next(self, state: ServerState) -> None:
+        place = state.queue.next() or self.queue.next()
+        if place is not None:
+            state.enter()
+            place.give(state)
+
+    def _take(self, x: Exchange, state: ServerState | None, avoid: ServerState | None) -> ServerState:
+        """A slot: on ``state`` if the exchange is bound to it, else where the balance says.  Raises
+        Refusal."""
+        bound = state
+        while True:
+            if state is None:
+                state = self.balancer.pick(x, avoid)  # type: ignore[assignment]
+                if state is None:
+                    raise Refusal("S", "C")
+            if state.take():
+                return state
+            given = self._wait(x, state, bound is not None)
+            if isinstance(given, ServerState):
+                return given
+            bound = state = None
+
+    def _wait(self, x: Exchange, state: ServerState, bound: bool) -> ServerState | _Elsewhere:
+        """Wait for ``state``: in its queue if the exchange is bound to it, else in the backend's."""
+        queue = state.queue if bound else self.queue
+        books = self.plane.books
+        qcur = (books.server(state.server) if bound else books.backend(self.model)).qcur
+        place = queue.join()
+        books.cells[qcur] += 1
+        self._look_again(state, bound)
+        try:
+            given: ServerState | _Elsewhere = place.wait(self.model.timeouts.queue)
+        except Timeout:
+            x.served = time.monotonic()
+            if bound:
+                x.server = state.server
+            raise Refusal("s", "Q") from None
+        finally:
+            books.cells[qcur] -= 1
+            ahead = queue.leave(place)
+            if bound:
+                x.queue_server = ahead
+            else:
+                x.queue_backend = ahead
+        return given
+
+    def _look_again(self, state: ServerState, bound: bool) -> None:
+        """A slot may have come free in another process before it could know that we wait.  For one who may
+        go anywhere, that other servers looked full may have been news of yesterday."""
+        slots = state.slots
+        if slots is not None and slots.turn():
+            self.serve(state)
+            if not bound and self.queue:
+                for other in self._limited:
+                    if other.load < other.maxconn:
+                        self.serve(other)
+
+    # -- connecting ------------------------------------------------------------------------------
+
+    def connect(
+        self, x: Exchange, bound: ServerState | None, held: Upstream | None, fresh: bool = False
+    ) -> Upstream:
+        """An upstream for ``x``, with a slot of its server taken: ``held`` (the client's own) when it fits,
+        else an idle one, else a new one.  ``bound``: the server a cookie names.  ``fresh``: do not reuse.
+        The caller releases the slot.  Raises Refusal."""
+        avoid: ServerState | None = None
+        again = False  # the same server once more: that is still the time it takes to connect
+        while True:
+            state = self._take(x, bound, avoid)
+            if avoid is not None:
+                self._note_retry(x, avoid, state)
+            x.server = state.server
+            if x.kept is not None and x.kept is not state.server:  # its cookie's server could not be reached
+                x.kept = None
+                x.cookie_in = "D"
+            if not again:
+                x.served = time.monotonic()
+            name = state.name(x)
+            upstream = None if fresh else self._reuse(x, state, held, name)
+            if upstream is not None:
+                x.reused = True
+                x.connected = x.served
+                x.source = upstream.source
+                return upstream
+            try:
+                stream = self._dial(x, state, name)
+            except Timeout:
+                cause = "s"
+            except OSError as error:
+                cause = "R" if error.errno in _EXHAUSTED else "S"
+                if isinstance(error, TlsServerFailure) and error.mismatch:
+                    x.retries = self.model.retries  # it is the wrong server: trying again is no use
+            except BaseException:
+                state.release()
+                raise
+            else:
+                x.connected = time.monotonic()
+                upstream = Upstream(state, stream, name)
+                x.source = upstream.source
+                return upstream
+            state.release()
+            if x.retries >= self.model.retries or cause == "R":
+                raise Refusal(cause, "C")
+            x.retries += 1
+            avoid = state
+            bound = self._next_try(x, state, bound is not None, cause)
+            again = bound is state
+
+    def _note_retry(self, x: Exchange, before: ServerState, state: ServerState) -> None:
+        """Count a second try: a redispatch of the server that is left, or a retry of the one that stays."""
+        books = self.plane.books
+        block = books.server(before.server)
+        if state is before:
+            books.cells[block.wretr] += 1
+        else:
+            x.redispatched = True
+            books.cells[block.wredis] += 1
+
+    def _reuse(
+        self, x: Exchange, state: ServerState, held: Upstream | None, name: bytes | None
+    ) -> Upstream | None:
+        if held is not None and held.state is state and held.name == name and held.stream.silent():
+            return held
+        reuse = self.model.reuse
+        if state.server.send_proxy is not None:  # its connections are one client's each
+            return None
+        if reuse == "never" or (reuse == "safe" and not x.client.exchanges):
+            # The first request of a connection cannot be repeated behind the client's back, so it is
+            # never risked on a connection that may have died (http-reuse safe).
+            return None
+        return state.pool.take(name)
+
+    def _dial(self, x: Exchange, state: ServerState, name: bytes | None) -> Stream:
+        timeout = self.model.timeouts.connect
+        server = state.server
+        stream = dial(server.address, timeout, server.source, self._socket_options)
+        if server.send_proxy is not None:
+            try:
+                stream.send(announce.header(server.send_proxy, x), timeout)
+            except BaseException:
+                stream.close()
+                raise
+        if state.tls is None:
+            return stream
+        return state.tls.connect(stream, name.decode("latin-1") if name else None, timeout)
+
+    def _next_try(self, x: Exchange, state: ServerState, direct: bool, cause: str) -> ServerState | None:
+        """After a failure: the server to try again (after a pause), or None to have another one chosen.
+        The rule is HAProxy's (haproxy-facts (e))."""
+        model = self.model
+        left = model.retries - x.retries
+        every = model.redispatch
+        if every is not None:
+            due = not state.up or (
+                left % every == 0 if every > 0 else left % (model.retries + 1 + every) == 0
+            )
+            if due or (not direct and len(self.states) > 1 and model.balance.algorithm in _TURN_TAKERS):
+                return None
+        if cause == "S":
+            timeout = model.timeouts.connect
+            pause(TURN_AROUND if timeout is None else min(TURN_AROUND, timeout))
+        return state if state.up else None
+
+
+def _socket_options(model: Backend) -> tuple[tuple[int, int, int], ...]:
+    """What is set on connections to servers before they are made."""
+    options = []
+    if model.keepalive:
+        options.append((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
+    if model.smart_connect:
+        options.append((socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0))
+    return tuple(options)
+
+
+class _Elsewhere:
+    """Given to a place instead of a slot: its server is gone, choose another."""
+
+
+_ELSEWHERE: Final = _Elsewhere()
+_TURN_TAKERS: Final = frozenset(("roundrobin", "static-rr", "leastconn", "first", "random"))

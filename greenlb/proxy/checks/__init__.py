@@ -1,0 +1,1 @@
+"""Health checks: one module a kind of probe, and what runs them."""

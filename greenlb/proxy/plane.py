@@ -1,0 +1,77 @@
+"""The data plane of one process: its live frontends and backends, and what they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from greenlb.model import Backend, Bind, Config, Global, Server
+from greenlb.net.tls import ClientContext, ServerContext
+from greenlb.observe.log import Log
+from greenlb.observe.stats import Books
+from greenlb.proxy.backend import LiveBackend
+from greenlb.proxy.shared import ALONE, Alone
+
+
+@dataclass(slots=True)
+class TlsContexts:
+    """Every TLS context of a configuration, made before the first connection.  Binds and servers are
+    known by ``id``: they are unhashable where they hold dicts, and they live as long as the Config."""
+
+    binds: dict[int, ServerContext] = field(default_factory=dict)
+    servers: dict[int, ClientContext] = field(default_factory=dict)
+
+    def of_bind(self, bind: Bind) -> ServerContext | None:
+        return self.binds.get(id(bind))
+
+    def of_server(self, server: Server) -> ClientContext | None:
+        return self.servers.get(id(server))
+
+
+class Plane:
+    """``connections`` counts the client connections of this process (HAProxy's actconn); ``door`` is their
+    limit.  ``shared`` is what other processes have a part in."""
+
+    __slots__ = (
+        "backends",
+        "books",
+        "config",
+        "connections",
+        "door",
+        "log",
+        "settings",
+        "shared",
+        "stopping",
+    )
+
+    def __init__(
+        self,
+        config: Config,
+        log: Log,
+        books: Books,
+        contexts: TlsContexts,
+        maxconn: int,
+        shared: Alone = ALONE,
+    ) -> None:
+        self.config = config
+        self.settings: Global = config.settings
+        self.log = log
+        self.books = books
+        self.connections = 0
+        self.shared = shared
+        self.door = shared.door(None, maxconn)
+        self.stopping = False
+        self.backends = {backend.name: self._live(backend, contexts) for backend in config.backends}
+
+    def _live(self, backend: Backend, contexts: TlsContexts) -> LiveBackend:
+        return LiveBackend(backend, self, contexts)
+
+    def enter(self) -> None:
+        """A client connection begins, for which a place was taken at the door."""
+        self.connections += 1
+        self.shared.entered()
+
+    def leave(self) -> None:
+        """A client connection ended: who waited for its place may accept again."""
+        self.connections -= 1
+        self.shared.left()
+        self.door.leave()

@@ -1,0 +1,132 @@
+"""Who waits for a slot: first come, first served.
+
+A place in a queue is a greenlet that sleeps until a slot is handed to it or its time is up.  A slot
+is *given*, not announced: whoever frees it passes it straight on, so nobody who comes later can take it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from gevent import get_hub
+from greenlet import getcurrent
+
+from greenlb.net.sockets import Timeout
+
+
+def pause(seconds: float) -> None:
+    """Let other greenlets run for ``seconds``."""
+    hub = get_hub()
+    timer = hub.loop.timer(seconds)
+    timer.start(getcurrent().switch)
+    try:
+        hub.switch()
+    finally:
+        timer.stop()
+        timer.close()
+
+
+class Place:
+    """One exchange waiting.  ``given`` is what the slot's owner hands over; ``since`` is nanoseconds of
+    the monotonic clock, which all processes share."""
+
+    __slots__ = ("_wake", "given", "number", "since")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.since = time.monotonic_ns()
+        self.given: Any = None
+        self._wake: Callable[[], Any] | None = None
+
+    def wait(self, timeout: float | None) -> Any:
+        """What was given.  Raises Timeout."""
+        if self.given is None:
+            self._sleep(timeout)
+        if self.given is None:
+            raise Timeout
+        return self.given
+
+    def _sleep(self, timeout: float | None) -> None:
+        hub = get_hub()
+        self._wake = getcurrent().switch
+        timer = None if timeout is None else hub.loop.timer(timeout)
+        if timer is not None:
+            timer.start(self._wake)
+        try:
+            hub.switch()
+        finally:
+            self._wake = None
+            if timer is not None:
+                timer.stop()
+                timer.close()
+
+    def give(self, slot: Any) -> None:
+        """Hand ``slot`` over; its new owner goes on in the hub's next turn."""
+        self.given = slot
+        if self._wake is not None:
+            get_hub().loop.run_callback(self._wake)
+
+
+class Queue:
+    """Places in order of arrival.  ``passed`` counts those that left, whichever way: HAProxy logs how
+    many left before, counted from 1 (src: haproxy-facts, sq/bq)."""
+
+    __slots__ = ("_places", "passed")
+
+    def __init__(self) -> None:
+        self._places: deque[Place] = deque()
+        self.passed = 0
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def join(self) -> Place:
+        place = Place(self.passed - 1)
+        self._places.append(place)
+        return place
+
+    def leave(self, place: Place) -> int:
+        """Take ``place`` out; how many it let pass before, counted from 1."""
+        if place not in self._places:  # it was its turn: it passed itself
+            return self.passed - place.number - 1
+        self._places.remove(place)
+        return self.passed - place.number
+
+    def next(self) -> Place | None:
+        """Take the first place out."""
+        if not self._places:
+            return None
+        self.passed += 1
+        return self._places.popleft()
+
+
+class AnnouncedQueue(Queue):
+    """A queue that tells other processes since when its first place has been waiting; 0: it is empty."""
+
+    __slots__ = ("_announce",)
+
+    def __init__(self, announce: Callable[[int], None]) -> None:
+        super().__init__()
+        self._announce = announce
+
+    def join(self) -> Place:
+        place = super().join()
+        if len(self._places) == 1:
+            self._announce(place.since)
+        return place
+
+    def leave(self, place: Place) -> int:
+        passed = super().leave(place)
+        self._tell()
+        return passed
+
+    def next(self) -> Place | None:
+        place = super().next()
+        self._tell()
+        return place
+
+    def _tell(self) -> None:
+        self._announce(self._places[0].since if self._places else 0)

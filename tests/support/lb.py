@@ -1,0 +1,285 @@
+"""A balancer under test: a real process with a configuration of the test's, its log and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from tests.support.client import connect, connect_tls
+from tests.support.kernel import listening_ports
+from tests.support.stream import WAIT, Message, Stream, eventually, get
+from tests.support.syslog import Line, Syslog
+
+PROJECT = Path(__file__).parents[2]
+
+PREAMBLE = {
+    "global": "[global]\nlog = 127.0.0.1:{syslog} local0\n",
+    "defaults": (
+        "[defaults]\nlog = global\nmode = http\noption httplog = yes\n"
+        "timeout connect = 3s\ntimeout client = 8s\ntimeout server = 8s\n"
+    ),
+}
+"""What a case that has no such section itself is given."""
+
+Answer = TypeVar("Answer")
+
+
+class HasPort(Protocol):
+    """Anything with a port that a configuration may name: a server, a receiver."""
+
+    @property
+    def port(self) -> int: ...
+
+
+class Reserved:
+    """A port of the kernel's choice, bound and not listening: nobody else is given it, and a process
+    that sets SO_REUSEADDR may listen on it."""
+
+    def __init__(self) -> None:
+        self.sock = socket.socket()
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.sock.bind(("127.0.0.1", 0))
+        self.port: int = self.sock.getsockname()[1]
+
+
+def whole(ini: str) -> str:
+    """The case with the sections that it left to us: global first, defaults before the first proxy."""
+    found = re.search(r"^\[(frontend|backend|listen)\b", ini, re.MULTILINE)
+    start = found.start() if found else len(ini)
+    given = {kind: "" if f"[{kind}]" in ini else text for kind, text in PREAMBLE.items()}
+    return given["global"] + ini[:start] + given["defaults"] + ini[start:]
+
+
+def fill(text: str, values: dict[str, object]) -> str:
+    """Put values in place of ``{name}``; ``{ ssl_fc }`` with its blanks is left alone."""
+    return re.sub(r"\{([a-z][a-z0-9_]*)\}", lambda found: str(values[found[1]]), text)
+
+
+def names_in(text: str) -> set[str]:
+    return set(re.findall(r"\{([a-z][a-z0-9_]*)\}", text))
+
+
+def has_ended(pid: int, wait: float) -> bool:
+    """Whether our child ends within so many seconds; it still has to be waited for then."""
+    end = os.pidfd_open(pid)
+    poll = select.poll()
+    poll.register(end, select.POLLIN)
+    try:
+        return bool(poll.poll(wait * 1000))
+    finally:
+        os.close(end)
+
+
+class Balancer:
+    """A running balancer.  Names of the configuration that nobody gave a value are its own ports."""
+
+    program = "greenlb"
+
+    def __init__(self, ini: str, directory: Path, given: dict[str, object]) -> None:
+        self.directory = directory
+        self.syslog = Syslog()
+        self.log_seen: list[Line] = []
+        text = whole(ini)
+        listening = names_in(text) - {"syslog", "dir"} - set(given)
+        self.reserved = {name: Reserved() for name in sorted(listening)}
+        self.values: dict[str, object] = {"syslog": self.syslog.port, "dir": directory}
+        self.values |= {name: reserved.port for name, reserved in self.reserved.items()}
+        self.values |= given
+        self.stderr = directory / "stderr"
+        self.process = self.start(self.write(fill(text, self.values)))
+
+    def write(self, ini: str) -> Path:
+        """Put the configuration where the program reads it.  Unless it asks for workers there is one process:
+        what is under test is then in the one that the test started."""
+        path = self.directory / "greenlb.ini"
+        path.write_text(
+            ini if "\nworkers =" in ini else ini.replace("[global]\n", "[global]\nworkers = 0\n", 1)
+        )
+        return path
+
+    def command(self, path: Path) -> list[str]:
+        return [sys.executable, "-m", "greenlb", "-db", "-f", str(path)]
+
+    def start(self, path: Path) -> subprocess.Popen[bytes]:
+        """Start it and wait until each of its ports listens; AssertionError when it does not."""
+        with self.stderr.open("wb") as stderr:
+            process = subprocess.Popen(
+                self.command(path),
+                cwd=PROJECT,
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        self.process = process
+        try:
+            for _ in range(int(3 * WAIT / 0.02)):
+                if not {reserved.port for reserved in self.reserved.values()} - listening_ports():
+                    return process
+                if has_ended(process.pid, 0.02):  # a wait that is not worth finishing
+                    break
+            raise AssertionError(
+                f"{self.program} does not listen: {self.stderr.read_text()}\n{path.read_text()}"
+            )
+        except BaseException:
+            self._end()
+            raise
+
+    def port(self, name: str = "fe") -> int:
+        return self.reserved[name].port
+
+    def connect(self, name: str = "fe", *, source: str | None = None) -> Stream:
+        """A plain connection to one of its ports."""
+        return connect(self.port(name), source=source)
+
+    def connect_tls(
+        self,
+        context: ssl.SSLContext,
+        sni: str | None = None,
+        name: str = "fe",
+        *,
+        session: ssl.SSLSession | None = None,
+    ) -> Stream:
+        """A TLS connection to one of its ports."""
+        return connect_tls(self.port(name), context, sni, session=session)
+
+    def ask(self, data: bytes | None = None, name: str = "fe", method: str = "GET") -> Message:
+        """One request on a connection of its own, and its final answer."""
+        with self.connect(name) as client:
+            client.send(get() if data is None else data)
+            return client.read_response(method)
+
+    def log(self) -> Line:
+        """The next traffic line."""
+        line = self.syslog.line()
+        self.log_seen.append(line)
+        return line
+
+    def log_of(self, client: Stream) -> Line:
+        """The next traffic line of that client's connection."""
+        line = self.log()
+        while line.port != client.port:
+            line = self.log()
+        return line
+
+    def says(self, *, greenlb: Answer, haproxy: Answer) -> Answer:
+        """The program's own value where the two differ on purpose."""
+        return greenlb if self.program == "greenlb" else haproxy
+
+    def processes(self) -> list[int]:
+        """The ids of all its processes: those of its session."""
+        found = []
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                with contextlib.suppress(OSError):
+                    if os.getsid(int(name)) == self.process.pid:
+                        found.append(int(name))
+        return found
+
+    def gone(self) -> bool:
+        """Whether no process of its group is left."""
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    def descriptors(self) -> int:
+        """How many descriptors all its processes hold."""
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.processes())
+
+    def resident(self) -> int:
+        """Resident memory of all its processes in bytes."""
+        pages = 0
+        for pid in self.processes():
+            pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def _end(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            ended = has_ended(self.process.pid, WAIT)
+            if not ended:
+                for pid in self.processes():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+            self.process.wait(WAIT)
+            assert ended, f"{self.program} did not end on SIGTERM: {self.stderr.read_text()}"
+        self.release()
+
+    def release(self) -> None:
+        """Close what the test has open for it."""
+        self.syslog.close()
+        for reserved in self.reserved.values():
+            reserved.sock.close()
+
+    def stop(self) -> None:
+        """End it; AssertionError when it ended before, left a process behind or wrote a traceback."""
+        died = self.process.poll()
+        self._end()
+        said = self.stderr.read_text(errors="replace")
+        assert died is None, f"{self.program} ended by itself with {died}: {said}"
+        eventually(self.gone, "its other processes end with it")
+        assert "Traceback" not in said, said
+
+
+class StrictBalancer(Balancer):
+    """One that reads every head with h11: the plain lane before it is off."""
+
+    def write(self, ini: str) -> Path:
+        return super().write(ini.replace("[global]\n", "[global]\ntune.http-parser = h11\n", 1))
+
+
+class Launcher:
+    """Starts balancers for one test and ends them with it."""
+
+    balancer: type[Balancer] = Balancer
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.started: list[Balancer] = []
+
+    @property
+    def name(self) -> str:
+        return self.balancer.program
+
+    def says(self, *, greenlb: Answer, haproxy: Answer) -> Answer:
+        """The program's own value where the two differ on purpose."""
+        return greenlb if self.name == "greenlb" else haproxy
+
+    def __call__(self, ini: str, cfg: str | None = None, **given: HasPort | str | int | Path) -> Balancer:
+        """Start one.  ``cfg`` is for HAProxy where its spelling is another one than the INI's."""
+        directory = self.directory / f"{self.name}-{len(self.started)}"
+        directory.mkdir()
+        values = {k: v if isinstance(v, str | int | Path) else v.port for k, v in given.items()}
+        balancer = self.balancer(self.text(ini, cfg), directory, dict(values))
+        self.started.append(balancer)
+        return balancer
+
+    def text(self, ini: str, cfg: str | None) -> str:
+        return ini
+
+    def close(self) -> None:
+        failures = []
+        for balancer in self.started:
+            try:
+                balancer.stop()
+            except BaseException as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+
+
+class StrictLauncher(Launcher):
+    """Starts balancers that have only h11 to read heads with."""
+
+    balancer = StrictBalancer

@@ -1,0 +1,105 @@
+"""Questions to all workers at once, with a deadline; and a control that goes on where another ended."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import gevent
+
+from greenlb.board import Board
+from greenlb.model import NOWHERE, Address, Backend, Check, Config, Global, Server
+from greenlb.observe.log import setup
+from greenlb.observe.stats import Books
+from greenlb.process.channel import Channel, Message
+from greenlb.process.control import Control, Workers
+from greenlb.process.inbox import Inbox
+from greenlb.process.prepared import prepare
+from greenlb.process.standing import DRAIN, Standing, Standings
+
+
+def worker(workers: Workers, answer: Callable[[Inbox, Message], object]) -> Inbox:
+    """A worker of ``workers`` that does ``answer`` with each question."""
+    ours, theirs = Channel.pair()
+    workers.add(Message("worker", {}, [os.dup(theirs.fileno())]))
+    theirs.close()
+
+    def heard(message: Message) -> None:
+        answer(inbox, message)
+
+    inbox = Inbox(ours, heard)
+    return inbox
+
+
+def tell(inbox: Inbox, message: Message) -> None:
+    inbox.send("answer", number=message.fields["number"], said=message.kind)
+
+
+def test_all_are_asked_and_all_answers_come() -> None:
+    workers = Workers()
+    inboxes = [worker(workers, tell) for _ in range(3)]
+    assert workers.ask("servers") == [{"said": "servers"}] * 3
+    for inbox in inboxes:
+        inbox.close()
+
+
+def test_who_does_not_answer_is_left_out() -> None:
+    workers = Workers()
+    inboxes = [worker(workers, tell), worker(workers, lambda inbox, message: None)]
+    before = time.monotonic()
+    assert workers.ask("servers", deadline=0.1) == [{"said": "servers"}]
+    assert 0.05 < time.monotonic() - before < 2
+    for inbox in inboxes:
+        inbox.close()
+
+
+def test_who_ends_is_not_waited_for() -> None:
+    workers = Workers()
+    worker(workers, lambda inbox, message: inbox.close())
+    other = worker(workers, tell)
+    assert workers.ask("servers", deadline=30.0) == [{"said": "servers"}]
+    assert len(workers) == 1
+    other.close()
+    gevent.sleep(0)
+
+
+def test_nobody_is_there() -> None:
+    assert Workers().ask("servers", deadline=30.0) == []
+
+
+def control(config: Config, board: Board) -> Control:
+    books = Books(config, board)
+    return Control(config, prepare(config), books, setup(config.settings), Standings(config, board))
+
+
+def farm() -> tuple[Config, Server]:
+    server = Server("s1", 1, Address("127.0.0.1", 80), NOWHERE, weight=5, check=Check(rise=2, fall=3))
+    return Config(Global(), (), (Backend("be", 2, NOWHERE, "http", servers=(server,)),)), server
+
+
+def test_the_next_control_goes_on_where_this_one_ended() -> None:
+    config, server = farm()
+    board = Board(2, 512)
+    first = control(config, board)
+    (checked,) = first.checks.checked
+    for _ in range(3):
+        checked.health.take(False)
+    first._turned(checked)
+    second = control(config, board)
+    (checked,) = second.checks.checked
+    assert checked.health.count == 0
+    assert not checked.state.up
+    assert not second.standings.read(server).up(server)
+
+
+def test_what_an_operator_sets_is_there_for_workers_and_later_controls() -> None:
+    config, server = farm()
+    board = Board(2, 512)
+    control(config, board).change([server], admin=DRAIN)
+    assert Standings(config, board).read(server) == Standing(health=2, admin=DRAIN)
+    later = control(config, board)
+    (state,) = later.plane.backends["be"].states
+    assert (state.weight, state.up) == (0, True)
+    later.change([server], admin=0, weight=9)
+    assert state.weight == 9

@@ -1,0 +1,53 @@
+"""How servers stand, in cells that outlive who wrote them."""
+
+from __future__ import annotations
+
+from greenlb.board import GENERATION, Board
+from greenlb.model import NOWHERE, Address, Backend, Check, Config, Global, Server
+from greenlb.process.standing import DRAIN, MAINTENANCE, Standing, Standings
+
+
+def server(name: str, *, weight: int = 1, check: Check | None = None, disabled: bool = False) -> Server:
+    return Server(name, 1, Address("127.0.0.1", 80), NOWHERE, weight=weight, check=check, disabled=disabled)
+
+
+def config(*servers: Server) -> Config:
+    return Config(Global(), (), (Backend("be", 2, NOWHERE, "http", servers=servers),))
+
+
+def test_at_first_a_server_stands_as_it_is_configured() -> None:
+    s1 = server("s1", weight=7, check=Check(rise=2, fall=3))
+    standing = Standings(config(s1), Board(1, 64)).read(s1)
+    assert standing == Standing()
+    assert standing.up(s1)
+    assert standing.effective_weight(s1) == 7
+
+
+def test_what_is_written_is_read_and_raises_the_generation() -> None:
+    s1, s2 = server("s1"), server("s2")
+    board = Board(1, 64)
+    standings = Standings(config(s1, s2), board)
+    standings.write(s2, Standing(health=0, admin=DRAIN, weight=0))
+    assert standings.read(s2) == Standing(health=0, admin=DRAIN, weight=0)
+    assert standings.read(s1) == Standing()
+    assert standings.generation == board.row(0)[GENERATION] == 1
+
+
+def test_it_is_found_by_name_in_the_next_configuration() -> None:
+    board = Board(1, 64)
+    old, new = server("s2", check=Check()), server("s2", check=Check())
+    Standings(config(server("s1"), old), board).write(old, Standing(health=1))
+    standings = Standings(config(new), board)
+    assert standings.read(new).health == 1
+    assert not standings.read(new).up(new)
+
+
+def test_up_and_weight() -> None:
+    checked = server("s1", weight=5, check=Check(rise=2, fall=3))
+    assert Standing(health=2).up(checked)
+    assert not Standing(health=1).up(checked)
+    assert not Standing(health=4, admin=MAINTENANCE).up(checked)
+    assert not Standing().up(server("s1", disabled=True))
+    assert Standing(health=0).up(server("s1"))  # its check was taken out of the configuration
+    assert Standing(weight=9).effective_weight(checked) == 9
+    assert Standing(weight=9, admin=DRAIN).effective_weight(checked) == 0

@@ -1,0 +1,50 @@
+"""Places in a queue: in order, counted, and told to others."""
+
+from __future__ import annotations
+
+import pytest
+
+from greenlb.net.sockets import Timeout
+from greenlb.proxy.queue import AnnouncedQueue, Queue
+
+
+def test_first_come_first_served() -> None:
+    queue = Queue()
+    places = [queue.join() for _ in range(3)]
+    assert queue.next() is places[0]
+    queue.leave(places[1])
+    assert queue.next() is places[2]
+    assert queue.next() is None
+
+
+def test_how_many_stood_before_counts_oneself() -> None:
+    """As HAProxy logs it: 1 for who was next."""
+    queue = Queue()
+    places = [queue.join() for _ in range(2)]
+    for number, place in enumerate(places, 1):
+        queue.next()
+        assert queue.leave(place) == number
+    last = queue.join()
+    assert queue.leave(last) == 1, "it gave up"
+
+
+def test_what_was_given_before_the_wait_is_had_at_once() -> None:
+    place = Queue().join()
+    place.give("slot")
+    assert place.wait(None) == "slot"
+
+
+def test_a_wait_ends_in_time() -> None:
+    with pytest.raises(Timeout):
+        Queue().join().wait(0.001)
+
+
+def test_a_queue_says_since_when_its_first_waits() -> None:
+    said: list[int] = []
+    queue = AnnouncedQueue(said.append)
+    first, second = queue.join(), queue.join()
+    assert said == [first.since]
+    queue.next()
+    assert said[-1] == second.since
+    queue.leave(second)
+    assert said[-1] == 0

@@ -1,0 +1,1 @@
+"""Dialogues with running processes, one module for each behaviour."""
