@@ -1,0 +1,157 @@
+"""What may follow the address of ``bind``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from greenlb.config.options import Option, Table
+from greenlb.config.schema.tls import FILE, TLS_RANGE, TLS_SUITES
+from greenlb.config.values import Choice, Flag, Integer, Matching, Text
+
+_UNSUPPORTED: Final = (
+    "accept-netscaler-cip", "allow-0rtt", "ca-ignore-err", "ca-sign-file",
+    "ca-sign-pass", "ca-verify-file", "crt-ignore-err", "defer-accept", "ecdhe", "expose-fd",
+    "force-sslv3", "generate-certificates", "gid", "group", "id", "interface", "level", "maxconn", "mss",
+    "namespace", "nice", "no-ca-names", "npn", "process", "proto", "quic-cc-algo",
+    "quic-force-retry", "severity-output", "shards", "tcp-ut", "tfo", "thread", "tls-ticket-keys",
+    "uid", "user",
+)  # fmt: skip
+
+BIND: Final = Table(
+    "keyword",
+    (
+        Option(
+            name="ssl",
+            kind=Flag(),
+            field="ssl",
+            doc="Clients speak TLS here; needs at least one crt or crt-list.",
+        ),
+        Option(
+            name="crt",
+            kind=Text("FILE|FOLDER", "the path of a PEM file or of a folder of them"),
+            field="crt",
+            many=True,
+            doc="A PEM file with the certificate, its chain and its key, or a folder of such files.  The key "
+            "may lie beside it as FILE.key and an OCSP answer to staple as FILE.ocsp.  SNI chooses among "
+            "them; the first one is the default.",
+            example="/etc/greenlb/certs/site.pem",
+        ),
+        Option(
+            name="crt-list",
+            kind=FILE,
+            field="crt_list",
+            many=True,
+            doc="A file with a certificate a line: FILE [SETTINGS] NAMES, each part after FILE optional.",
+            example="/etc/greenlb/crt-list.txt",
+        ),
+        Option(
+            name="strict-sni",
+            kind=Flag(),
+            field="strict_sni",
+            doc="A client whose SNI names no certificate is refused, instead of given the default one.",
+        ),
+        Option(
+            name="ca-file",
+            kind=FILE,
+            field="ca_file",
+            doc="The authorities that may have signed a client's certificate, in PEM.",
+            example="/etc/greenlb/clients-ca.pem",
+        ),
+        Option(
+            name="verify",
+            kind=Choice("none", "optional", "required"),
+            field="verify",
+            default="none",
+            doc="Whether a client is asked for a certificate, and refused without a good one.",
+            example="required",
+        ),
+        Option(
+            name="crl-file",
+            kind=FILE,
+            field="crl_file",
+            doc="Revoked client certificates, in PEM.",
+            example="/etc/greenlb/clients.crl",
+        ),
+        *TLS_RANGE,
+        Option(
+            name="prefer-client-ciphers",
+            kind=Flag(),
+            field="prefer_client_ciphers",
+            doc="The client's order of ciphers counts, not ours.",
+        ),
+        *TLS_SUITES,
+        Option(
+            name="name",
+            kind=Text("NAME", "a name"),
+            field="name",
+            default="its number in the frontend",
+            doc="What error lines in the log call this address.",
+            example="https",
+        ),
+        Option(
+            name="accept-proxy",
+            kind=Flag(),
+            field="accept_proxy",
+            doc="Every connection begins with a PROXY protocol header, version 1 or 2, that says whose it "
+            "is; one without is closed.",
+        ),
+        Option(
+            name="backlog",
+            kind=Integer(1),
+            field="backlog",
+            doc="How many connections the kernel may hold for us until we accept them.",
+            example="1024",
+        ),
+        Option(
+            name="v6only",
+            kind=Flag(),
+            field="v6only",
+            doc="An IPv6 address takes no IPv4 clients.",
+        ),
+        Option(
+            name="v4v6",
+            kind=Flag(False),
+            field="v6only",
+            doc="An IPv6 address takes IPv4 clients too.  It is so without it.",
+        ),
+        Option(
+            name="mode",
+            kind=Matching("MODE", "permissions in octal, such as 660", "0?[0-7]{3}"),
+            field="mode",
+            doc="The permissions of a unix socket, in octal.",
+            example="660",
+        ),
+        Option(
+            name="transparent",
+            kind=Flag(),
+            field="transparent",
+            doc="The address is bound even where this machine does not have it (yet): on the standby of a "
+            "pair that shares it, or to take what iptables' TPROXY hands over, which needs CAP_NET_ADMIN.",
+        ),
+    ),
+    dict.fromkeys(_UNSUPPORTED, "")
+    | {
+        "ecdhe": "use 'curves'",
+        "npn": "use 'alpn'",
+        "maxconn": "use the frontend's 'maxconn'",
+    },
+)
+"""What may follow the address of ``bind``."""
+
+CRT_LIST: Final = Table(
+    "setting",
+    (
+        *TLS_RANGE[:2],
+        *TLS_SUITES,
+        BIND["verify"],
+        BIND["ca-file"],
+    ),
+    dict.fromkeys(("allow-0rtt", "ca-verify-file", "crl-file", "ecdhe", "no-ca-names", "npn"), ""),
+)
+"""What may stand between brackets in a line of a crt-list."""
+
+BIND_DEFAULTS: Final = Table(
+    "keyword",
+    (*TLS_RANGE, BIND["prefer-client-ciphers"], BIND["strict-sni"]),
+    dict.fromkeys(("force-sslv3",), ""),
+)

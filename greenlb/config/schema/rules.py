@@ -1,0 +1,146 @@
+"""Rules, conditions and where requests go."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from greenlb.config.options import Keywords, Option
+from greenlb.config.schema.lines import FORWARDFOR
+from greenlb.config.schema.where import EVERY, FRONT, RULES
+from greenlb.config.values import NAME, Line, Matching, Switch
+
+_RULE: Final = "ACTION [ARGUMENTS] [if|unless CONDITION]"
+
+RULES_AND_ROUTES: Final = (
+    Option(
+        name="acl",
+        where=RULES,
+        kind=Line("NAME = SAMPLE [FLAGS] [PATTERNS]", "a sample and patterns, such as path_beg /api"),
+        many=True,
+        doc="A named condition, written acl NAME = SAMPLE PATTERN...; of several lines one must be true.",
+        example="path_beg /api",
+    ),
+    Option(
+        name="tcp-request",
+        where=RULES,
+        kind=Line(
+            "inspect-delay TIME | connection|session|content ACTION [if|unless CONDITION]",
+            "inspect-delay, connection, session or content",
+        ),
+        field="content_rules",
+        many=True,
+        doc="What is done with a connection: at accept (connection), after the handshakes (session), and "
+        "when its first bytes have come (content), for which inspect-delay says how long they may take.",
+        example="inspect-delay 5s",
+    ),
+    Option(
+        name="tcp-response",
+        where=("named defaults", "listen", "backend"),
+        kind=Line("inspect-delay TIME | content ACTION [if|unless CONDITION]", "inspect-delay or content"),
+        field="tcp_response_rules",
+        many=True,
+        doc="The same for the server's first bytes, in mode tcp.",
+        example="inspect-delay 5s",
+    ),
+    Option(
+        name="http-request",
+        where=RULES,
+        kind=Line(_RULE, "an action"),
+        field="request_rules",
+        http=True,
+        warns=True,
+        many=True,
+        doc="What is done with a request: set-header, add-header, del-header, replace-header, "
+        "replace-path, set-path, set-uri, deny, return, redirect and so on, in this order.",
+        example="set-header X-Forwarded-Proto https if { ssl_fc }",
+    ),
+    Option(
+        name="reqadd",
+        where=("frontend", "listen", "backend"),
+        kind=Line(r"NAME:\ VALUE [if|unless CONDITION]", r"a header line, such as X-Forwarded-Proto:\ https"),
+        field="request_rules",
+        http=True,
+        warns=True,
+        many=True,
+        doc="A header field is added to requests: the old spelling of http-request add-header.  It comes "
+        "after the http-request rules.",
+        example=r"X-Forwarded-Proto:\ https",
+    ),
+    Option(
+        name="redirect",
+        where=("frontend", "listen", "backend"),
+        kind=Line(
+            "scheme|location|prefix TO [code N] [drop-query] [append-slash] [if|unless CONDITION]",
+            "scheme, location or prefix",
+        ),
+        field="request_rules",
+        http=True,
+        warns=True,
+        many=True,
+        doc="The client is sent elsewhere; after the http-request rules.",
+        example="scheme https if !{ ssl_fc }",
+    ),
+    Option(
+        name="http-response",
+        where=RULES,
+        kind=Line(_RULE, "an action"),
+        field="response_rules",
+        http=True,
+        warns=True,
+        many=True,
+        doc="What is done with a server's answer, in this order.",
+        example="del-header Server",
+    ),
+    Option(
+        name="rspadd",
+        where=("frontend", "listen", "backend"),
+        kind=Line(r"NAME:\ VALUE [if|unless CONDITION]", r"a header line, such as X-Frame-Options:\ DENY"),
+        field="response_rules",
+        http=True,
+        warns=True,
+        many=True,
+        doc="A header field is added to responses: the old spelling of http-response add-header.",
+        example=r"X-Frame-Options:\ DENY",
+    ),
+    Option(
+        name="option forwardfor",
+        where=EVERY,
+        kind=Switch(Keywords(FORWARDFOR, "[except NETWORK] [header NAME] [if-none]"), on={}, direct=False),
+        field="forwardfor",
+        default="no",
+        http=True,
+        warns=True,
+        doc="The client's address is added to requests in X-Forwarded-For.",
+        example="except 127.0.0.0/8",
+    ),
+    Option(
+        name="errorfile",
+        where=EVERY,
+        kind=Line("CODE FILE", "a status code and a file"),
+        field="errorfiles",
+        http=True,
+        many=True,
+        doc="The file, a whole HTTP response, is sent in place of our own answer of that status; an "
+        "empty one is silence.",
+        example="503 /etc/greenlb/errors/503.http",
+    ),
+    # routing
+    Option(
+        name="use_backend",
+        where=("frontend", "listen"),
+        kind=Line("NAME [if|unless CONDITION]", "the name of a backend"),
+        field="routes",
+        many=True,
+        doc="The backend for requests that meet the condition; the first that fits is taken.",
+        example="api if { path_beg /api }",
+    ),
+    Option(
+        name="default_backend",
+        where=FRONT,
+        kind=Matching("NAME", "the name of a backend", NAME.pattern),
+        field="default_backend",
+        doc="The backend when no use_backend fits.",
+        example="web",
+    ),
+    # logging
+)
