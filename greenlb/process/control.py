@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from gevent import get_hub
 from gevent.event import Event
 
 from greenlb.board import HEARTBEAT, Board
-from greenlb.model import Config, Server
+from greenlb.model import Config
 from greenlb.observe.log import Log
 from greenlb.observe.stats import Books
 from greenlb.process.channel import Message
+from greenlb.process.farm_state import FarmState
 from greenlb.process.inbox import Inbox
 from greenlb.process.prepared import Prepared
 from greenlb.process.seat import Seat, milliseconds
 from greenlb.process.standing import Standings
-from greenlb.proxy.checks.runner import Checked, Runner, Turn
+from greenlb.proxy.checks.runner import Runner
 from greenlb.proxy.plane import Plane
 
 PULSE: Final = 1.0
@@ -111,57 +112,21 @@ class Control:
         self.standings = standings
         self.workers = Workers()
         self.plane = Plane(config, log, books, prepared.contexts, 1)
+        self.farm = FarmState(self.plane.backends.values(), standings, books, self._tell)
         listens = {frontend.name for frontend in config.frontends}
         self.checks = Runner(
             self.plane.backends.values(),
             log.event,
             listens,
             config.settings.spread_checks,
-            switch=self._turned,
-            counted=self._counted,
+            switch=self.farm.turned,
+            counted=self.farm.counted,
         )
-        self._resume()
+        self.farm.resume(self.checks.checked)
 
-    def _resume(self) -> None:
-        """Go on from how the servers stood when the control before ended."""
-        for backend in self.plane.backends.values():
-            for state in backend.states:
-                standing = self.standings.read(state.server)
-                state.weight = standing.effective_weight(state.server)
-                state.up = standing.up(state.server)
-            backend.rebuild()
-        for checked in self.checks.checked:
-            count = self.standings.read(checked.state.server).health
-            if count is not None:
-                checked.health.resume(count)
-            self._counted(checked)
-
-    # -- servers ---------------------------------------------------------------------------------
-
-    def _counted(self, checked: Checked) -> None:
-        """A check moved a server's count."""
-        server = checked.state.server
-        standing = self.standings.read(server)
-        if standing.health != checked.health.count:
-            self.standings.write(server, replace(standing, health=checked.health.count))
-
-    def _turned(self, checked: Checked) -> Turn:
-        """A check turned a server: tell the workers, and add up what that did."""
-        server, backend = checked.state.server, checked.backend
-        self._counted(checked)
-        backend.set_up(checked.state, self.standings.read(server).up(server))
-        name = f"{backend.model.name}/{server.name}"
-        moved = sum(answer.get("moved", {}).get(name, 0) for answer in self.workers.ask("servers"))
-        block = self.books.server(server)
-        board = self.books.board
-        return Turn(board.total(block.scur), moved, board.total(block.qcur))
-
-    def change(self, servers: Iterable[Server], **changes: Any) -> None:
-        """What an operator does to servers: ``weight``, ``admin``."""
-        for server in servers:
-            self.standings.write(server, replace(self.standings.read(server), **changes))
-        self.workers.ask("servers")
-        self._resume()
+    def _tell(self) -> list[dict[str, int]]:
+        """Every worker is to look how the servers stand; what each has moved out of their queues."""
+        return [answer.get("moved", {}) for answer in self.workers.ask("servers")]
 
     # -- counters --------------------------------------------------------------------------------
 

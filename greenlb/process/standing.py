@@ -1,58 +1,77 @@
 """How the farm's servers stand: cells that control writes and every worker reads.
 
-They lie in control's row of the board, so they outlive the control process, and a reload: a server is
+They lie in the first row of the board, so they outlive the control process, and a reload: a server is
 found there by its name.  Whatever is changed, GENERATION is raised after it.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from greenlb.board import GENERATION, Board
-from greenlb.model import Backend, Config, Server
+from greenlb.model import Address, Backend, Config, Server
 
 MAINTENANCE, DRAIN = 1, 8
 """Bits of ``admin``, as ``show servers state`` prints them: forced by an operator."""
+HEALTH_CHECK, AGENT_CHECK = 1, 2
+"""Bits of ``paused``: checks that an operator has disabled."""
 
-_HEALTH, _ADMIN, _WEIGHT, _SIZE = range(4)
+_HEALTH, _ADMIN, _WEIGHT, _STOPPING, _PAUSED, _MAXCONN, _PORT, _HIGH, _LOW, _SIZE = range(10)
 _UNSET: Final = 0
+_LOW_BITS: Final = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How one server stands.  ``health`` is the count of rises and falls, None when no check has told;
-    ``weight`` None is the configuration's."""
+    ``weight``, ``maxconn`` and ``address`` None are the configuration's.  ``stopping``: it gets what
+    persistence sends, and nothing else (HAProxy's NOLB)."""
 
     health: int | None = None
     admin: int = 0
     weight: int | None = None
+    stopping: bool = False
+    paused: int = 0
+    maxconn: int | None = None
+    address: Address | None = None
+
+    def healthy(self, server: Server) -> bool:
+        """Whether its checks let it be used, whatever operators say."""
+        return server.check is None or self.health is None or self.health >= server.check.rise
 
     def up(self, server: Server) -> bool:
         """Whether it may be used at all."""
-        if self.admin & MAINTENANCE or server.disabled:
-            return False
-        return server.check is None or self.health is None or self.health >= server.check.rise
+        return not self.admin & MAINTENANCE and self.healthy(server)
+
+    def user_weight(self, server: Server) -> int:
+        """The weight that is set, be it used or not."""
+        return server.weight if self.weight is None else self.weight
 
     def effective_weight(self, server: Server) -> int:
         """0: it gets what persistence sends, and nothing else."""
-        if self.admin & DRAIN:
-            return 0
-        return server.weight if self.weight is None else self.weight
+        return 0 if self.admin & DRAIN or self.stopping else self.user_weight(server)
 
 
 class Standings:
-    """The standings of a configuration's servers, in row ``row``; control alone may ``write``."""
+    """The standings of a configuration's servers; control alone may ``write``, or the one process that
+    does everything."""
 
     def __init__(self, config: Config, board: Board, row: int = 0) -> None:
         self._cells = board.row(row)
         self._places = {
-            id(server): board.place(f"standing:{backend.name}/{server.name}", _SIZE)
+            id(server): board.place(f"standing {_SIZE}:{backend.name}/{server.name}", _SIZE)
             for backend in config.backends
             for server in backend.servers
         }
         self._config = config
+
+    @staticmethod
+    def width(config: Config) -> int:
+        """How many cells a row needs for them."""
+        return sum(len(backend.servers) for backend in config.backends) * _SIZE
 
     @property
     def generation(self) -> int:
@@ -66,16 +85,50 @@ class Standings:
     def read(self, server: Server) -> Standing:
         cells, place = self._cells, self._places[id(server)]
         # A cell that nobody has written is 0, so what is there is one more than what it says.
-        health, weight = cells[place + _HEALTH], cells[place + _WEIGHT]
+        health, weight, maxconn = cells[place + _HEALTH], cells[place + _WEIGHT], cells[place + _MAXCONN]
+        admin = cells[place + _ADMIN]
         return Standing(
             None if health == _UNSET else health - 1,
-            cells[place + _ADMIN],
+            _configured(server) if admin == _UNSET else admin - 1,
             None if weight == _UNSET else weight - 1,
+            bool(cells[place + _STOPPING]),
+            cells[place + _PAUSED],
+            None if maxconn == _UNSET else maxconn - 1,
+            _address(cells[place + _PORT], cells[place + _HIGH], cells[place + _LOW]),
         )
 
     def write(self, server: Server, standing: Standing) -> None:
         cells, place = self._cells, self._places[id(server)]
         cells[place + _HEALTH] = _UNSET if standing.health is None else standing.health + 1
-        cells[place + _ADMIN] = standing.admin
+        # What the configuration says anyhow is not kept, so that another configuration may say otherwise.
+        cells[place + _ADMIN] = _UNSET if standing.admin == _configured(server) else standing.admin + 1
         cells[place + _WEIGHT] = _UNSET if standing.weight is None else standing.weight + 1
+        cells[place + _STOPPING] = int(standing.stopping)
+        cells[place + _PAUSED] = standing.paused
+        cells[place + _MAXCONN] = _UNSET if standing.maxconn is None else standing.maxconn + 1
+        for cell, number in zip((_PORT, _HIGH, _LOW), _numbers(standing.address), strict=True):
+            cells[place + cell] = number
         cells[GENERATION] += 1
+
+
+def _configured(server: Server) -> int:
+    """``admin`` as the configuration has it."""
+    return MAINTENANCE if server.disabled else 0
+
+
+def _numbers(address: Address | None) -> tuple[int, int, int]:
+    """A numeric address in three cells: its version and port, its number's upper and lower half."""
+    if address is None:
+        return _UNSET, 0, 0
+    number = ipaddress.ip_address(address.host)
+    halves = (int(number) >> 64, int(number) & _LOW_BITS)
+    high, low = (half - (1 << 64) if half >> 63 else half for half in halves)
+    return number.version << 16 | address.port, high, low
+
+
+def _address(port: int, high: int, low: int) -> Address | None:
+    if port == _UNSET:
+        return None
+    number = (high & _LOW_BITS) << 64 | (low & _LOW_BITS)
+    kind = ipaddress.IPv4Address if port >> 16 == 4 else ipaddress.IPv6Address
+    return Address(str(kind(number)), port & 0xFFFF)

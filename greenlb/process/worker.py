@@ -17,12 +17,12 @@ from greenlb.observe import log as logging
 from greenlb.observe.stats import Books
 from greenlb.process.certificates import Certificates, from_descriptor
 from greenlb.process.channel import Message
+from greenlb.process.farm_state import FarmState, Follower
 from greenlb.process.inbox import Inbox
 from greenlb.process.listening import bind_all, binds, key
 from greenlb.process.prepared import Prepared, descriptors
 from greenlb.process.seat import Seat, milliseconds
 from greenlb.process.standing import Standings
-from greenlb.proxy.backend import LiveBackend, ServerState
 from greenlb.proxy.checks.runner import Runner
 from greenlb.proxy.frontend import LiveFrontend
 from greenlb.proxy.listener import Listener
@@ -99,36 +99,6 @@ class Worker:
             self.stopped.set()
 
 
-class Follower:
-    """Keeps a worker's servers as control says that they stand."""
-
-    def __init__(self, worker: Worker, standings: Standings) -> None:
-        self._worker = worker
-        self._standings = standings
-        self._generation = -1
-        self._states: list[tuple[LiveBackend, ServerState]] = [
-            (backend, state) for backend in worker.plane.backends.values() for state in backend.states
-        ]
-
-    def follow(self) -> dict[str, int]:
-        """Take up what has changed; how many queued exchanges that sent elsewhere, by server."""
-        moved: dict[str, int] = {}
-        generation = self._standings.generation
-        if generation == self._generation:
-            return moved
-        self._generation = generation
-        for backend, state in self._states:
-            server = state.server
-            standing = self._standings.read(server)
-            weight, up = standing.effective_weight(server), standing.up(server)
-            if weight != state.weight:
-                state.weight = weight
-                backend.rebuild()
-            if up is not state.up:
-                moved[f"{backend.model.name}/{server.name}"] = backend.set_up(state, up)
-        return moved
-
-
 class Seated:
     """A worker among others: what comes over its channels, and its heartbeat."""
 
@@ -137,7 +107,7 @@ class Seated:
     ) -> None:
         self.worker = worker
         self._certificates = certificates
-        self.follower = Follower(worker, standings)
+        self.follower = Follower(worker.plane.backends.values(), standings)
         self._cells = board.row(seat.row)
         self._master = Inbox(seat.channel, self._from_master, self._orphaned)
         self._control: Inbox | None = None
@@ -189,10 +159,20 @@ def run(config: Config, prepared: Prepared) -> int:
     hub = get_hub()
     maxconn = descriptors(config)
     log = logging.setup(config.settings)
-    books = Books(config, Board(1, Books.width(config)))
+    board = Board(1, Books.width(config) + Standings.width(config))
+    books = Books(config, board)
     worker = Worker(config, prepared, bind_all(config), books, log, maxconn)
     listens = {frontend.name for frontend in config.frontends}
-    checks = Runner(worker.plane.backends.values(), log.event, listens, config.settings.spread_checks)
+    farm = FarmState(worker.plane.backends.values(), Standings(config, board), books)
+    checks = Runner(
+        worker.plane.backends.values(),
+        log.event,
+        listens,
+        config.settings.spread_checks,
+        switch=farm.turned,
+        counted=farm.counted,
+    )
+    farm.resume(checks.checked)
     for number, handler in (
         (signal.SIGTERM, worker.stop_hard),
         (signal.SIGINT, worker.stop_hard),

@@ -51,6 +51,7 @@ class ServerState:
 
     __slots__ = (
         "_loads",
+        "address",
         "backend",
         "cells",
         "chosen",
@@ -68,6 +69,7 @@ class ServerState:
 
     def __init__(self, server: Server, backend: LiveBackend, tls: ClientContext | None) -> None:
         self.server = server
+        self.address = server.address  # where it is now: operators and names may move it
         self.backend = backend
         self.tls = tls
         self.weight = server.weight
@@ -353,7 +355,7 @@ class LiveBackend:
     def _dial(self, x: Exchange, state: ServerState, name: bytes | None) -> Stream:
         timeout = self.model.timeouts.connect
         server = state.server
-        stream = dial(server.address, timeout, server.source, self._socket_options)
+        stream = dial(state.address, timeout, server.source, self._socket_options)
         if server.send_proxy is not None:
             try:
                 stream.send(announce.header(server.send_proxy, x), timeout)

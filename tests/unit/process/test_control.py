@@ -85,7 +85,7 @@ def test_the_next_control_goes_on_where_this_one_ended() -> None:
     (checked,) = first.checks.checked
     for _ in range(3):
         checked.health.take(False)
-    first._turned(checked)
+    first.farm.turned(checked)
     second = control(config, board)
     (checked,) = second.checks.checked
     assert checked.health.count == 0
@@ -96,10 +96,10 @@ def test_the_next_control_goes_on_where_this_one_ended() -> None:
 def test_what_an_operator_sets_is_there_for_workers_and_later_controls() -> None:
     config, server = farm()
     board = Board(2, 512)
-    control(config, board).change([server], admin=DRAIN)
+    control(config, board).farm.change([server], admin=DRAIN)
     assert Standings(config, board).read(server) == Standing(health=2, admin=DRAIN)
     later = control(config, board)
     (state,) = later.plane.backends["be"].states
     assert (state.weight, state.up) == (0, True)
-    later.change([server], admin=0, weight=9)
+    later.farm.change([server], admin=0, weight=9)
     assert state.weight == 9

@@ -47,7 +47,33 @@ def test_up_and_weight() -> None:
     assert Standing(health=2).up(checked)
     assert not Standing(health=1).up(checked)
     assert not Standing(health=4, admin=MAINTENANCE).up(checked)
-    assert not Standing().up(server("s1", disabled=True))
     assert Standing(health=0).up(server("s1"))  # its check was taken out of the configuration
     assert Standing(weight=9).effective_weight(checked) == 9
     assert Standing(weight=9, admin=DRAIN).effective_weight(checked) == 0
+
+
+def test_a_server_that_is_configured_disabled_can_be_enabled() -> None:
+    board = Board(1, 64)
+    off = server("s1", disabled=True)
+    standings = Standings(config(off), board)
+    assert standings.read(off).admin == MAINTENANCE
+    assert not standings.read(off).up(off)
+    standings.write(off, Standing())
+    assert standings.read(off).up(off)
+
+
+def test_what_the_configuration_says_anyhow_is_not_kept() -> None:
+    board = Board(1, 64)
+    off, on = server("s1", disabled=True), server("s1")
+    Standings(config(off), board).write(off, Standing(health=3, admin=MAINTENANCE))
+    assert Standings(config(on), board).read(on).admin == 0
+
+
+def test_addresses_of_both_families() -> None:
+    s1 = server("s1")
+    standings = Standings(config(s1), Board(1, 64))
+    for host in ("10.0.0.7", "255.255.255.255", "::1", "ffff:eeee::ffff:0:1", "::"):
+        standings.write(s1, Standing(address=Address(host, 65535)))
+        assert standings.read(s1).address == Address(host, 65535)
+    standings.write(s1, Standing())
+    assert standings.read(s1).address is None

@@ -1,0 +1,125 @@
+"""How the servers of a farm stand: the one place where that is changed, and how a process follows it.
+
+``FarmState`` writes, in control, or with ``workers = 0`` in the one process that there is; ``Follower``
+makes a process's own servers so.  Whoever changes a server, be it a check, an operator or a name that
+now means another address, calls ``FarmState.change``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from greenlb.model import Server
+from greenlb.observe.stats import Books
+from greenlb.process.standing import Standing, Standings
+from greenlb.proxy.backend import LiveBackend, ServerState
+from greenlb.proxy.checks.runner import Checked, Turn
+
+Moved = Mapping[str, int]
+"""How many queued exchanges a change has sent elsewhere, by ``backend/server``."""
+
+
+class Follower:
+    """Keeps a process's servers as it is written that they stand."""
+
+    def __init__(self, backends: Iterable[LiveBackend], standings: Standings) -> None:
+        self._standings = standings
+        self._generation = -1
+        self._states: list[tuple[LiveBackend, ServerState]] = [
+            (backend, state) for backend in backends for state in backend.states
+        ]
+
+    def follow(self) -> dict[str, int]:
+        """Take up what has changed; how many queued exchanges that sent elsewhere, by server."""
+        moved: dict[str, int] = {}
+        generation = self._standings.generation
+        if generation == self._generation:
+            return moved
+        self._generation = generation
+        for backend, state in self._states:
+            server = state.server
+            standing = self._standings.read(server)
+            weight, up = standing.effective_weight(server), standing.up(server)
+            address = standing.address or server.address
+            if address != state.address:
+                state.address = address
+                state.pool.clear()
+            if weight != state.weight:
+                state.weight = weight
+                backend.rebuild()
+            if up is not state.up:
+                moved[f"{backend.model.name}/{server.name}"] = backend.set_up(state, up)
+        return moved
+
+
+class FarmState:
+    """How the servers of ``backends``, which are this process's own, stand in all processes.  ``tell`` lets
+    the others follow and gives what each of them has moved; there may be none."""
+
+    def __init__(
+        self,
+        backends: Iterable[LiveBackend],
+        standings: Standings,
+        books: Books,
+        tell: Callable[[], Iterable[Moved]] = lambda: (),
+    ) -> None:
+        backends = list(backends)
+        self.standings = standings
+        self._books = books
+        self._tell = tell
+        self._follower = Follower(backends, standings)
+        self._names = {
+            id(state.server): f"{backend.model.name}/{state.server.name}"
+            for backend in backends
+            for state in backend.states
+        }
+        self._checked: dict[int, Checked] = {}
+
+    def resume(self, checked: Iterable[Checked]) -> None:
+        """Go on from how the servers stood when the process before this one ended, with its checks."""
+        self._checked = {id(each.state.server): each for each in checked}
+        self._follower.follow()
+        for each in self._checked.values():
+            self._recount(each)
+            self.counted(each)
+
+    def read(self, server: Server) -> Standing:
+        """How a server stands."""
+        return self.standings.read(server)
+
+    def change(self, servers: Iterable[Server], **changes: Any) -> list[Turn]:
+        """Change fields of the servers' Standing in all processes; what came of it, a Turn for each."""
+        servers = list(servers)
+        for server in servers:
+            self._write(server, changes)
+            if id(server) in self._checked:
+                self._recount(self._checked[id(server)])
+        moves = [self._follower.follow(), *self._tell()]
+        return [self._turn(server, moves) for server in servers]
+
+    def counted(self, checked: Checked) -> None:
+        """A check has moved a server's count, and the server stays as it is."""
+        self._write(checked.state.server, {"health": checked.health.count})
+
+    def turned(self, checked: Checked) -> Turn:
+        """A check has turned a server: tell everybody, and add up what that did."""
+        (turn,) = self.change([checked.state.server], health=checked.health.count)
+        return turn
+
+    def _write(self, server: Server, changes: Mapping[str, Any]) -> None:
+        before = self.standings.read(server)
+        after = replace(before, **changes)
+        if after != before:
+            self.standings.write(server, after)
+
+    def _recount(self, checked: Checked) -> None:
+        count = self.standings.read(checked.state.server).health
+        if count is not None:
+            checked.health.resume(count)
+
+    def _turn(self, server: Server, moves: Iterable[Moved]) -> Turn:
+        block, board = self._books.server(server), self._books.board
+        moved = sum(each.get(self._names[id(server)], 0) for each in moves)
+        return Turn(board.total(block.scur), moved, board.total(block.qcur))
