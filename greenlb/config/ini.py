@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from greenlb.config.problems import Problems
-from greenlb.config.schema import GLOBAL, NAMED, PROXY, TWO_WORDS
+from greenlb.config.schema import KINDS, SectionKind, known
 from greenlb.config.values import Flag
 from greenlb.model import Where
 
@@ -77,8 +77,9 @@ def parse(text: str, file: str, problems: Problems) -> list[Section]:
             problems.error(block.where, "a section needs a kind, such as [global] or [frontend NAME]")
             continue
         section = Section(words[0], words[1:], block.where)
+        kind = kind_of(block.header)
         for entry in block.entries:
-            section.statements += _statements(entry, problems)
+            section.statements += _statements(entry, kind, problems)
         sections.append(section)
     return sections
 
@@ -137,7 +138,8 @@ class _Reader:
         name, equals, value = content.partition("=")
         name = name.strip()
         if not equals or not name or ":" in name:
-            self.problems.error(where, f"expected NAME = VALUE, not '{content}'{suggestion(content)}")
+            hint = suggestion(content, kind_of(self.blocks[-1].header))
+            self.problems.error(where, f"expected NAME = VALUE, not '{content}'{hint}")
             # A line further in than this one belongs to it; it is read and forgotten.
             self.entry = Entry(name, where, [])
             return
@@ -152,34 +154,39 @@ class _Reader:
         self.blocks[-1].entries.append(self.entry)
 
 
-def suggestion(content: str) -> str:
+def kind_of(header: str) -> SectionKind:
+    """The kind of section that a header begins; one that is unknown is read as a proxy."""
+    return KINDS.get(header.split()[0] if header.split() else "", KINDS["listen"])
+
+
+def suggestion(content: str, kind: SectionKind) -> str:
     """How a line without ``=`` is probably meant: ``bind *:80`` as ``bind = *:80``."""
     words = content.split()
     for length in (2, 1):
         name = " ".join(words[:length]).rstrip(":")
-        if (name in PROXY or name in GLOBAL or words[0] in NAMED) and length <= len(words):
+        if (known(name) or words[0] in kind.named) and length <= len(words):
             value = " ".join(words[length:]) or _placeholder(name)
             return f"; write '{name} = {value}'"
     return ""
 
 
 def _placeholder(name: str) -> str:
-    option = PROXY.options.get(name) or GLOBAL.options.get(name)
+    option = next((kind.table[name] for kind in KINDS.values() if name in kind.table), None)
     if option is None or option.kind.syntax.startswith(Flag.syntax):
         return "yes"
     return option.kind.syntax
 
 
-def _statements(entry: Entry, problems: Problems) -> Iterator[Statement]:
+def _statements(entry: Entry, kind: SectionKind, problems: Problems) -> Iterator[Statement]:
     first, *rest = entry.name.split()
     prefix = ""
     keyword = " ".join([first, *rest])
-    if first in NAMED:
+    if first in kind.named:
         if len(rest) != 1:
             problems.error(entry.where, f"expected '{first} NAME = VALUE', not '{entry.name}'")
             return
         keyword, prefix = first, f"{rest[0]} "
-    elif rest and first not in TWO_WORDS and (first in PROXY or first in GLOBAL):
+    elif rest and first not in kind.two_words and known(first):
         problems.error(
             entry.where, f"the name is '{first}': write '{first} = {' '.join(rest)} {entry.lines[0][0]}'"
         )

@@ -14,6 +14,7 @@ from greenlb.config.schema import (
     CRT_LIST,
     FORWARDFOR,
     GLOBAL,
+    KINDS,
     LOG,
     PROXY,
     SERVER,
@@ -108,7 +109,7 @@ A farm of servers.
 .TP
 .B [listen NAME]
 A frontend and a backend in one.
-"""
+{others}"""
 
 _TAIL: Final = r""".SH SEE ALSO
 .BR greenlb (1),
@@ -133,9 +134,13 @@ _FORMATS: Final = (
 
 def man() -> str:
     """conf/man/greenlb.ini.5."""
-    parts = [_HEAD.replace("{version}", __version__)]
+    others = {kind.heading: kind for kind in KINDS.values() if kind.plain}
+    listed = "".join(f".TP\n.B {heading}\n{roff(kind.doc)}\n" for heading, kind in others.items())
+    parts = [_HEAD.replace("{version}", __version__).replace("{others}", listed)]
     parts += _options("GLOBAL OPTIONS", GLOBAL)
     parts += _options("OPTIONS OF PROXIES", PROXY)
+    for heading, kind in others.items():
+        parts += _options(f"OPTIONS OF {heading}", kind.table)
     for name, (table, intro) in LINES.items():
         parts += _options(f"KEYWORDS OF {name.upper()}", table, f"{intro}.")
     parts += _options("SETTINGS OF A CRT-LIST", CRT_LIST, f"{CRT_LIST_INTRO}.")

@@ -13,7 +13,7 @@ from typing import Final
 
 from greenlb.config.manual import CRT_LIST_INTRO, LINES, man
 from greenlb.config.options import Option
-from greenlb.config.schema import CRT_LIST, GLOBAL, NAMED, PROXY
+from greenlb.config.schema import CRT_LIST, KINDS, SectionKind
 
 WIDTH: Final = 100
 
@@ -28,19 +28,6 @@ _INI_HEAD: Final = (
     "inside a word is written '\\ ' or quoted, ${NAME} is the environment's NAME, and '#' begins a comment.",
 )
 
-_SECTIONS: Final = (
-    ("[global]", "The process."),
-    (
-        "[defaults]",
-        "What the frontends, backends and listens after it inherit, unless one names another defaults "
-        "section: [frontend NAME from DEFAULTS].",
-    ),
-    ("[frontend NAME]", "Where clients connect."),
-    ("[backend NAME]", "A farm of servers."),
-    ("[listen BOTH]", "A frontend and a backend in one section; it takes the options of both."),
-)
-"""Headings of the reference and what the section is, in order."""
-
 
 def ini() -> str:
     """conf/reference.ini."""
@@ -50,26 +37,21 @@ def ini() -> str:
 def _ini_lines() -> Iterator[str]:
     for paragraph in _INI_HEAD:
         yield from _comment(paragraph)
-    for (heading, text), options in zip(_SECTIONS, _by_section(), strict=True):
+    for name, kind in KINDS.items():
         yield ""
-        yield from _comment(text)
-        yield heading
-        for option in options:
+        yield from _comment(kind.doc)
+        yield kind.heading
+        for option in _shown(name, kind):
             yield ""
-            yield from _ini_option(option)
+            yield from _ini_option(option, kind)
 
 
-def _by_section() -> Iterator[list[Option]]:
-    """The options that each of _SECTIONS shows: each option once, where one looks for it first."""
-    yield list(GLOBAL)
-    yield [option for option in PROXY if "defaults" in option.where]
-    rest = [option for option in PROXY if "defaults" not in option.where]
-    yield [option for option in rest if "frontend" in option.where]
-    yield [option for option in rest if "frontend" not in option.where]
-    yield []
+def _shown(name: str, kind: SectionKind) -> list[Option]:
+    """The options that a kind of section shows: each option once, where one looks for it first."""
+    return [option for option in kind.table if next(k for k in KINDS if k in option.where) == name]
 
 
-def _ini_option(option: Option) -> Iterator[str]:
+def _ini_option(option: Option, kind: SectionKind) -> Iterator[str]:
     yield from _comment(option.doc)
     yield from _comment(_facts(option))
     if option.name in LINES:
@@ -79,7 +61,7 @@ def _ini_option(option: Option) -> Iterator[str]:
             yield from _comment(f"{_spelled(keyword)}: {_sentence(keyword)}", "  ")
     if option.name == "bind":
         yield from _comment(f"{CRT_LIST_INTRO}: {', '.join(keyword.name for keyword in CRT_LIST)}.")
-    name = f"{option.name} NAME" if option.name in NAMED else option.name
+    name = f"{option.name} NAME" if option.name in kind.named else option.name
     yield f"#{name} = {option.example}"
 
 

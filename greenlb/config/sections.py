@@ -13,7 +13,7 @@ from typing import Any
 from greenlb.config.ini import Section, Statement
 from greenlb.config.options import Option, Table
 from greenlb.config.problems import Problems
-from greenlb.config.schema import GLOBAL, KINDS, PROXY, UNSUPPORTED_KINDS
+from greenlb.config.schema import GLOBAL, KINDS, PROXY, UNSUPPORTED_KINDS, known
 from greenlb.config.values import NAME, ConfigError, one_of
 from greenlb.config.words import split_words
 from greenlb.model import Where
@@ -102,6 +102,11 @@ class Sections:
 
     settings: Settings
     proxies: list[Settings] = field(default_factory=list)
+    others: dict[str, dict[str, Settings]] = field(default_factory=dict)
+
+    def of(self, kind: str) -> dict[str, Settings]:
+        """The sections of a kind of their own (``resolvers``), by name, in the order of the files."""
+        return self.others.get(kind, {})
 
 
 def arrange(sections: Sequence[Section], problems: Problems) -> Sections:
@@ -133,7 +138,8 @@ class _Arranger:
         if kind in UNSUPPORTED_KINDS:
             raise ConfigError(f"a [{kind}] section is not supported by this version of greenlb")
         if kind not in KINDS:
-            raise ConfigError(f"unknown section '{kind}'{nearest(kind, KINDS)}: expected {one_of(KINDS)}")
+            near = nearest(kind, KINDS) or f": expected {one_of(tuple(KINDS))}"
+            raise ConfigError(f"unknown section '{kind}'{near}")
         if kind == "global":
             if section.words:
                 raise ConfigError(f"[global] takes no name, not '{section.words[0]}'")
@@ -141,10 +147,25 @@ class _Arranger:
                 self.found.settings.where if self.found.settings.own else section.where
             )
             return self.found.settings
+        if KINDS[kind].plain:
+            return self._open_plain(section)
         words, origin = self._split_from(section.words)
         if kind == "defaults":
             return self._open_defaults(section, words, origin)
         return self._open_proxy(section, words, origin)
+
+    def _open_plain(self, section: Section) -> Settings:
+        kind = section.kind
+        if len(section.words) != 1:
+            raise ConfigError(f"expected {KINDS[kind].heading}, not '{' '.join([kind, *section.words])}'")
+        name = section.words[0]
+        _check_name(name, kind)
+        settings = Settings(kind, name, section.where)
+        with self.problems.at(section.where):
+            other = self.found.others.setdefault(kind, {}).setdefault(name, settings)
+            if other is not settings:
+                raise ConfigError(f"{settings.title} stands at {other.where} already")
+        return settings
 
     @staticmethod
     def _split_from(words: list[str]) -> tuple[list[str], str | None]:
@@ -235,7 +256,7 @@ class _Reading:
 
     @property
     def table(self) -> Table:
-        return GLOBAL if self.settings.kind == "global" else PROXY
+        return KINDS[self.settings.kind].table
 
     def read(self) -> None:
         statement = self.statement
@@ -277,7 +298,10 @@ class _Reading:
         if name in GLOBAL or GLOBAL.refusal(name):
             raise ConfigError(f"'{name}' belongs into [global], not into {self.settings.label}")
         if name in PROXY or PROXY.refusal(name):
-            raise ConfigError(f"'{name}' is not an option of [global] but of proxies")
+            raise ConfigError(f"'{name}' is not an option of {self.settings.label} but of proxies")
+        if known(name):
+            where = " or ".join(kind.heading for kind in KINDS.values() if name in kind.table)
+            raise ConfigError(f"'{name}' belongs into {where}, not into {self.settings.label}")
         near = (
             nearest(name, self.table.options) or ": greenlb.ini(5) and conf/reference.ini list what there is"
         )

@@ -9,7 +9,7 @@ from greenlb.config.manual import LINES
 from greenlb.config.words import split_words
 from greenlb.model import Backend, Bind, BindTls, Cookie, ForwardFor, Frontend, Global, LogTarget, Timeouts
 
-SECTION_OPTIONS = [*schema.GLOBAL, *schema.PROXY]
+SECTION_OPTIONS = list(dict.fromkeys(option for kind in schema.KINDS.values() for option in kind.table))
 KEYWORD_TABLES = [
     schema.BIND, schema.BIND_DEFAULTS, schema.CRT_LIST, schema.SERVER, schema.SERVER_DEFAULTS, schema.COOKIE,
     schema.FORWARDFOR, schema.LOG,
@@ -17,7 +17,9 @@ KEYWORD_TABLES = [
 
 
 def names(options):
-    return [f"{'global ' if option.where == ('global',) else ''}{option.name}" for option in options]
+    return [
+        f"{option.where[0]} {option.name}" if len(option.where) == 1 else option.name for option in options
+    ]
 
 
 @pytest.mark.parametrize("option", SECTION_OPTIONS, ids=names(SECTION_OPTIONS))
@@ -115,7 +117,7 @@ def test_keywords_of_bind_fill_a_bind():
 
 
 def test_nothing_is_both_known_and_unsupported():
-    for table in (schema.GLOBAL, schema.PROXY, *KEYWORD_TABLES):
+    for table in (*(kind.table for kind in schema.KINDS.values()), *KEYWORD_TABLES):
         assert not set(table.options) & set(table.unsupported)
 
 
