@@ -18,6 +18,7 @@ from greenlb.config.sticks import affinity
 from greenlb.config.values import TOKEN, ConfigError
 from greenlb.model import Backend, Balance, Cookie, ForwardFor, Frontend, Timeouts
 from greenlb.policy import balance
+from greenlb.policy.linerules import EDITS
 from greenlb.policy.logformat import compile_json
 from greenlb.policy.samples import compile_sample
 
@@ -33,7 +34,7 @@ _FALLBACKS: Final = (
 )
 """A timeout that is not set, and the one it then is."""
 _DEFAULTS: Final[dict[str, Any]] = {field.name: field.default for field in dataclasses.fields(Backend)}
-_PLURAL: Final = ("http-request", "http-response", "redirect", "reqadd", "rspadd")
+_PLURAL: Final = ("http-request", "http-response", "redirect", "block", "reqadd", "rspadd", *EDITS)
 
 
 def build(context: Context, proxy: Settings, number: int) -> tuple[Frontend | None, Backend | None]:

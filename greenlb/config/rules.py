@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 from greenlb.config.context import Context
 from greenlb.config.sections import Given, Settings
 from greenlb.config.values import NAME, ConfigError, Duration
 from greenlb.model import Condition, Router, Rule
-from greenlb.policy import rules
+from greenlb.policy import linerules, rules
 from greenlb.policy.conditions import any_of
 from greenlb.policy.scope import Scope
 
 _Compile = Callable[[Sequence[str], Scope], Any]
 
-REQUEST: Final[Mapping[str, _Compile]] = {
-    "http-request": rules.compile_http_request,
-    "reqadd": rules.compile_header_add,
-    "redirect": rules.compile_redirect,
-}
-"""Options that become request rules, in the order in which they run."""
 
-RESPONSE: Final[Mapping[str, _Compile]] = {
-    "http-response": rules.compile_http_response,
-    "rspadd": rules.compile_header_add,
-}
+def _line_rules(response: bool) -> dict[str, _Compile]:
+    return {
+        name: partial(rules.compile_line_rule, name)
+        for name, row in linerules.EDITS.items()
+        if row.response is response
+    }
 
-_ORDER: Final = ("tcp-request", *REQUEST, "use_backend")
+
+REQUEST: Final[Sequence[Mapping[str, _Compile]]] = (
+    {"block": rules.compile_block},
+    {"http-request": rules.compile_http_request},
+    _line_rules(False),
+    {"reqadd": rules.compile_header_add},
+    {"redirect": rules.compile_redirect},
+)
+"""Options that become request rules: groups, in the order in which they run; those of one group run in
+the order of the file."""
+
+RESPONSE: Final[Sequence[Mapping[str, _Compile]]] = (
+    {"http-response": rules.compile_http_response},
+    _line_rules(True),
+    {"rspadd": rules.compile_header_add},
+)
+
+_ORDER: Final[Sequence[Collection[str]]] = (("tcp-request",), *REQUEST, ("use_backend",))
+"""The groups of rules by when they run."""
 
 
 @dataclass(slots=True)
@@ -90,7 +105,7 @@ class Compiler:
 
     def routes(self) -> tuple[Router, ...]:
         lines = self.proxy.given("use_backend")
-        return tuple(self._all(lines, rules.compile_use_backend, self.scope))
+        return tuple(self._all(lines, {"use_backend": rules.compile_use_backend}, self.scope))
 
     def tcp_rules(self) -> TcpRules:
         """The tcp-request and tcp-response rules, each list in its order."""
@@ -115,19 +130,15 @@ class Compiler:
         """What a line sees: the acls of the section that it stands in."""
         return replace(self.scope, acls=self.acls(line.home))
 
-    def _rules(self, table: Mapping[str, _Compile], response: bool) -> tuple[Rule, ...]:
+    def _rules(self, groups: Sequence[Mapping[str, _Compile]], response: bool) -> tuple[Rule, ...]:
         scope = replace(self.scope, response=response)
-        return tuple(
-            rule
-            for name, compile in table.items()
-            for rule in self._all(self.proxy.given(name), compile, scope)
-        )
+        return tuple(rule for group in groups for rule in self._all(self.proxy.given(*group), group, scope))
 
-    def _all(self, lines: Sequence[Given], compile: _Compile, scope: Scope) -> list[Any]:
+    def _all(self, lines: Sequence[Given], compile: Mapping[str, _Compile], scope: Scope) -> list[Any]:
         compiled: list[Any] = []
         for line in lines:
             with self.context.problems.at(line.where, f"'{line.option.name}': "):
-                rule = compile(line.words, replace(scope, acls=self.acls(line.home)))
+                rule = compile[line.option.name](line.words, replace(scope, acls=self.acls(line.home)))
                 compiled.append(self.context.written(rule, f"{line.option.name} {line.text}"))
         return compiled
 
@@ -141,14 +152,16 @@ class Compiler:
 
 def check_order(context: Context, proxy: Settings) -> None:
     """Warn, as HAProxy does, of a rule that runs before one written above it."""
-    latest = 0
+    ranks = {name: rank for rank, group in enumerate(_ORDER) for name in group}
+    latest, last = 0, ""
     for name in dict.fromkeys(item.option.name for item in proxy):
-        if name not in _ORDER or name in proxy.ignored:
+        rank = ranks.get(name)
+        if rank is None or name in proxy.ignored:
             continue
-        rank = _ORDER.index(name)
         if rank < latest:
             context.problems.warning(
                 proxy.own[name][0].where,
-                f"a '{name}' rule placed after a '{_ORDER[latest]}' rule will still be processed before.",
+                f"a '{name}' rule placed after a '{last}' rule will still be processed before.",
             )
-        latest = max(latest, rank)
+        elif rank > latest:
+            latest, last = rank, name

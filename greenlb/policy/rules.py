@@ -14,22 +14,23 @@ from greenlb.exchange import Exchange
 from greenlb.model import Router, Rule
 from greenlb.policy import actions
 from greenlb.policy.actions import redirect
-from greenlb.policy.actions.edit import clean
-from greenlb.policy.actions.fields import field_name
 from greenlb.policy.actions.words import BOTH, REQUEST, RESPONSE, TCP_RESPONSE, Words, guarded
 from greenlb.policy.conditions import any_of, compile_acl, compile_condition
+from greenlb.policy.linerules import compile_header_add, compile_line_rule
 from greenlb.policy.logformat import compile_format
 from greenlb.policy.scope import Scope
-from greenlb.policy.vocabulary import nearest, octets
+from greenlb.policy.vocabulary import nearest
 
 __all__ = [
     "Scope",
     "any_of",
     "compile_acl",
+    "compile_block",
     "compile_condition",
     "compile_header_add",
     "compile_http_request",
     "compile_http_response",
+    "compile_line_rule",
     "compile_redirect",
     "compile_tcp_request",
     "compile_tcp_response",
@@ -69,6 +70,13 @@ def compile_tcp_response(words: Sequence[str], scope: Scope) -> Rule:
     return _compile(words[1:], replace(scope, response=True), TCP_RESPONSE)
 
 
+def compile_block(words: Sequence[str], scope: Scope) -> Rule:
+    """One ``block`` line, the old spelling of ``http-request deny``: a condition.  Raises ValueError."""
+    if not words or words[0] not in ("if", "unless"):
+        raise ValueError("'block' expects 'if' or 'unless' and a condition")
+    return compile_http_request(["deny", *words], scope)
+
+
 def compile_redirect(words: Sequence[str], scope: Scope) -> Rule:
     """One ``redirect`` line: its destination is no format.  Raises ValueError."""
     taken = Words("redirect", words, scope)
@@ -94,22 +102,6 @@ def compile_use_backend(words: Sequence[str], scope: Scope) -> Router:
         return render(x).decode("utf-8", "surrogateescape")
 
     return route
-
-
-def compile_header_add(words: Sequence[str], scope: Scope) -> Rule:
-    """``reqadd`` or, in a response scope, ``rspadd``: one word that is the whole header line, and maybe a
-    condition.  Raises ValueError."""
-    taken = Words("rspadd" if scope.response else "reqadd", words, scope)
-    text = taken.take("a header line such as 'X-Forwarded-Proto:\\ https'")
-    name, colon, value = text.partition(":")
-    if not colon:
-        raise ValueError(f"'{text}' is not a header line: a name, a colon and a value are expected")
-    line = field_name(name) + b": " + clean(octets(value)).strip() + b"\r\n"
-    if scope.response:
-        rule: Rule = lambda x: None if x.response is None else x.response.fields.append(line)  # noqa: E731
-    else:
-        rule = lambda x: None if x.request is None else x.request.fields.append(line)  # noqa: E731
-    return guarded(rule, taken.condition())
 
 
 def _compile(words: Sequence[str], scope: Scope, keyword: str) -> Rule:

@@ -42,28 +42,10 @@ PROXY: Final = Table(
     (*CONNECTIONS, *TIMEOUTS, *RULES_AND_ROUTES, *LOGS, *FARM),
     dict.fromkeys(_UNSUPPORTED, "")
     | {
-        "block": "use 'http-request deny'",
         "clitimeout": "use 'timeout client'",
         "contimeout": "use 'timeout connect'",
         "srvtimeout": "use 'timeout server'",
         "redispatch": "use 'option redispatch'",
         "option forceclose": "use 'option httpclose'",
-    }
-    | dict.fromkeys(
-        (
-            "reqallow",
-            "reqdel",
-            "reqdeny",
-            "reqiallow",
-            "reqidel",
-            "reqideny",
-            "reqirep",
-            "reqrep",
-            "reqtarpit",
-        ),
-        "use 'http-request' rules",
-    )
-    | dict.fromkeys(
-        ("rspdel", "rspdeny", "rspidel", "rspideny", "rspirep", "rsprep"), "use 'http-response' rules"
-    ),
+    },
 )

@@ -8,8 +8,24 @@ from greenlb.config.options import Keywords, Option
 from greenlb.config.schema.lines import FORWARDFOR
 from greenlb.config.schema.where import EVERY, FRONT, RULES
 from greenlb.config.values import NAME, Line, Matching, Switch
+from greenlb.policy.linerules import EDITS
 
 _RULE: Final = "ACTION [ARGUMENTS] [if|unless CONDITION]"
+
+_EDIT_DOCS: Final = {
+    "replace": r"A line of the {} that the expression matches becomes LINE, where \1 is its first group.",
+    "delete": "Each header line of the {} that the expression matches is dropped.",
+    "deny": "The {} is refused when the expression matches one of its lines.",
+    "tarpit": "The {} is refused after timeout tarpit when the expression matches one of its lines.",
+    "allow": "No further rule is asked when the expression matches a line of the {}.",
+}
+_EDIT_EXAMPLES: Final = {
+    "replace": r"^Host:\ www\.(.*) Host:\ \1",
+    "delete": "^X-Powered-By:",
+    "deny": "^User-Agent:.*badbot",
+    "tarpit": "^User-Agent:.*badbot",
+    "allow": "^X-Ok:",
+}
 
 RULES_AND_ROUTES: Final = (
     Option(
@@ -65,6 +81,39 @@ RULES_AND_ROUTES: Final = (
         doc="A header field is added to requests: the old spelling of http-request add-header.  It comes "
         "after the http-request rules.",
         example=r"X-Forwarded-Proto:\ https",
+    ),
+    *(
+        Option(
+            name=name,
+            where=("frontend", "listen", "backend"),
+            kind=Line(
+                "REGEX LINE [if|unless CONDITION]"
+                if row.effect == "replace"
+                else "REGEX [if|unless CONDITION]",
+                "a regular expression",
+            ),
+            field="response_rules" if row.response else "request_rules",
+            http=True,
+            warns=True,
+            many=True,
+            doc=_EDIT_DOCS[row.effect].format("response" if row.response else "request")
+            + (" Case does not matter." if row.ignore_case else "")
+            + f"  It comes after the http-{'response' if row.response else 'request'} rules.",
+            example=_EDIT_EXAMPLES[row.effect],
+        )
+        for name, row in EDITS.items()
+    ),
+    Option(
+        name="block",
+        where=("frontend", "listen", "backend"),
+        kind=Line("if|unless CONDITION", "if or unless"),
+        field="request_rules",
+        http=True,
+        warns=True,
+        many=True,
+        doc="Requests are refused with 403: the old spelling of http-request deny, which comes before all "
+        "http-request rules.",
+        example="if { path_beg /private }",
     ),
     Option(
         name="redirect",
