@@ -21,13 +21,13 @@ from greenlb.model import Config
 from greenlb.observe.log import Log
 from greenlb.observe.stats import Books
 from greenlb.process.channel import Message
-from greenlb.process.farm_state import FarmState
 from greenlb.process.inbox import Inbox
 from greenlb.process.prepared import Prepared
 from greenlb.process.seat import Seat, milliseconds
-from greenlb.process.standing import Standings
 from greenlb.proxy.checks.runner import Runner
+from greenlb.proxy.farm_state import FarmState
 from greenlb.proxy.plane import Plane
+from greenlb.proxy.standing import Standings
 
 PULSE: Final = 1.0
 """Seconds between two heartbeats."""

@@ -24,8 +24,8 @@ from greenlb.process.listening import CannotStart, bind_all
 from greenlb.process.plan import Plan, Tell
 from greenlb.process.prepared import Prepared, descriptors
 from greenlb.process.seat import Seat, die_with_parent, set_command_name
-from greenlb.process.standing import Standings
 from greenlb.proxy.shared import Shared, standing
+from greenlb.proxy.standing import Standings
 
 _WIDTH = 1 << 18
 """Cells a row, at least: room for thousands of servers, and for those of configurations to come."""

@@ -17,17 +17,17 @@ from greenlb.observe import log as logging
 from greenlb.observe.stats import Books
 from greenlb.process.certificates import Certificates, from_descriptor
 from greenlb.process.channel import Message
-from greenlb.process.farm_state import FarmState, Follower
 from greenlb.process.inbox import Inbox
 from greenlb.process.listening import bind_all, binds, key
 from greenlb.process.prepared import Prepared, descriptors
 from greenlb.process.seat import Seat, milliseconds
-from greenlb.process.standing import Standings
 from greenlb.proxy.checks.runner import Runner
+from greenlb.proxy.farm_state import FarmState, Follower
 from greenlb.proxy.frontend import LiveFrontend
 from greenlb.proxy.listener import Listener
 from greenlb.proxy.plane import Plane
 from greenlb.proxy.shared import ALONE, Alone
+from greenlb.proxy.standing import Standings
 from greenlb.proxy.sticking import TableKeeper
 
 PULSE: Final = 1.0

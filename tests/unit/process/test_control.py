@@ -16,7 +16,7 @@ from greenlb.process.channel import Channel, Message
 from greenlb.process.control import Control, Workers
 from greenlb.process.inbox import Inbox
 from greenlb.process.prepared import prepare
-from greenlb.process.standing import DRAIN, Standing, Standings
+from greenlb.proxy.standing import DRAIN, Standing, Standings
 
 
 def worker(workers: Workers, answer: Callable[[Inbox, Message], object]) -> Inbox:

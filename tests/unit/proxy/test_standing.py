@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from greenlb.board import GENERATION, Board
 from greenlb.model import NOWHERE, Address, Backend, Check, Config, Global, Server
-from greenlb.process.standing import DRAIN, MAINTENANCE, Standing, Standings
+from greenlb.proxy.standing import DRAIN, MAINTENANCE, Standing, Standings
 
 
 def server(name: str, *, weight: int = 1, check: Check | None = None, disabled: bool = False) -> Server:

@@ -13,9 +13,9 @@ from typing import Any
 
 from greenlb.model import Server
 from greenlb.observe.stats import Books
-from greenlb.process.standing import Standing, Standings
 from greenlb.proxy.backend import LiveBackend, ServerState
 from greenlb.proxy.checks.runner import Checked, Turn
+from greenlb.proxy.standing import Standing, Standings
 
 Moved = Mapping[str, int]
 """How many queued exchanges a change has sent elsewhere, by ``backend/server``."""
