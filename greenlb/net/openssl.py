@@ -14,18 +14,20 @@ import ipaddress
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 from OpenSSL._util import ffi, lib
 
 NEEDED: Final = (
-    "ERR_clear_error",
-    "ERR_GET_REASON",
-    "ERR_peek_error",
-    "ERR_reason_error_string",
     "BIO_free",
     "BIO_new_mem_buf",
     "DH_free",
+    "ERR_GET_REASON",
+    "ERR_clear_error",
+    "ERR_peek_error",
+    "ERR_reason_error_string",
     "PEM_read_bio_DHparams",
+    "SSL_CIPHER_get_bits",
     "SSL_CTX_set1_curves_list",
     "SSL_CTX_set_tlsext_servername_callback",
     "SSL_CTX_set_tmp_dh",
@@ -38,7 +40,9 @@ NEEDED: Final = (
     "SSL_TLSEXT_ERR_ALERT_FATAL",
     "SSL_do_handshake",
     "SSL_get0_param",
+    "SSL_get_current_cipher",
     "SSL_get_error",
+    "SSL_get_session",
     "SSL_get_verify_result",
     "SSL_pending",
     "SSL_read",
@@ -48,12 +52,13 @@ NEEDED: Final = (
     "SSL_shutdown",
     "SSL_write",
     "X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS",
-    "X509_V_ERR_HOSTNAME_MISMATCH",
-    "X509_V_ERR_IP_ADDRESS_MISMATCH",
     "X509_VERIFY_PARAM_set1_host",
     "X509_VERIFY_PARAM_set1_ip",
     "X509_VERIFY_PARAM_set_hostflags",
+    "X509_V_ERR_HOSTNAME_MISMATCH",
+    "X509_V_ERR_IP_ADDRESS_MISMATCH",
     "X509_verify_cert_error_string",
+    "i2d_SSL_SESSION",
 )
 
 Handle = Any
@@ -121,6 +126,63 @@ def outcome(ssl: Handle, result: int) -> Outcome:
     if entry and lib.ERR_GET_REASON(entry) == lib.SSL_R_UNEXPECTED_EOF_WHILE_READING:
         return _PLAIN[CUT]
     return Outcome(FAILED, errno, "" if text == ffi.NULL else ffi.string(text).decode())
+
+
+def _cipher_bits(connection: SSL.Connection) -> tuple[int, int] | None:
+    """How many bits of the cipher's key are secret, and how many there are."""
+    cipher = lib.SSL_get_current_cipher(connection._ssl)
+    if cipher == ffi.NULL:
+        return None
+    whole = ffi.new("int *")
+    return int(lib.SSL_CIPHER_get_bits(cipher, whole)), int(whole[0])
+
+
+def _session_id(connection: SSL.Connection) -> bytes | None:
+    """Out of the session as OpenSSL writes it down: a SEQUENCE of two INTEGERs (the format's and the
+    protocol's version), the cipher, and the id (i2d_SSL_SESSION(3)).  None when it has none."""
+    session = lib.SSL_get_session(connection._ssl)
+    size = lib.i2d_SSL_SESSION(session, ffi.NULL) if session != ffi.NULL else 0
+    if size <= 0:
+        return None
+    buffer = ffi.new("unsigned char[]", size)
+    lib.i2d_SSL_SESSION(session, ffi.new("unsigned char **", buffer))
+    der = bytes(ffi.buffer(buffer, size))
+    position = 2 + (der[1] & 0x7F if der[1] & 0x80 else 0)
+    for _ in range(3):  # each of these is shorter than 128 bytes, as the id itself
+        position += 2 + der[position + 1]
+    return der[position + 2 : position + 2 + der[position + 1]] or None
+
+
+def _own_certificate(connection: SSL.Connection) -> bytes | None:
+    certificate = connection.get_certificate(as_cryptography=True)
+    return None if certificate is None else certificate.public_bytes(Encoding.DER)
+
+
+def _chain(connection: SSL.Connection) -> bytes | None:
+    chain = connection.get_peer_cert_chain(as_cryptography=True) or []
+    leaf = connection.get_peer_certificate(as_cryptography=True)
+    if leaf is not None and leaf not in chain:  # of a client, OpenSSL leaves it out
+        chain = [leaf, *chain]
+    return b"".join(certificate.public_bytes(Encoding.DER) for certificate in chain) or None
+
+
+def _bits(which: int) -> Callable[[SSL.Connection], int | None]:
+    return lambda connection: None if (bits := _cipher_bits(connection)) is None else bits[which]
+
+
+FACTS: Final[dict[str, Callable[[SSL.Connection], Any]]] = {
+    "bits": _bits(0),
+    "alg_bits": _bits(1),
+    "chain": _chain,
+    "client_random": lambda connection: connection.client_random(),
+    "finished": lambda connection: connection.get_finished(),
+    "master_key": lambda connection: connection.master_key(),
+    "own_certificate": _own_certificate,
+    "peer_finished": lambda connection: connection.get_peer_finished(),
+    "server_random": lambda connection: connection.server_random(),
+    "session_id": _session_id,
+}
+"""What rules may ask of a connection after its handshake; None where it has no such thing."""
 
 
 def forgive_sudden_ends(connection: SSL.Connection) -> None:

@@ -27,6 +27,7 @@ from typing import Any
 from gevent import get_hub
 from greenlet import getcurrent
 
+from greenlb.exchange import TlsFacts
 from greenlb.model import Address
 
 READ, WRITE = 1, 2
@@ -66,6 +67,7 @@ class Stream:
 
     plain = True
     truncated = False  # of a TLS stream: its end came without close_notify
+    facts: TlsFacts | None = None  # of a TLS stream: what the handshake settled
 
     def __init__(self, sock: _socket.socket) -> None:
         self.sock = sock

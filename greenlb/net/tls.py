@@ -110,7 +110,7 @@ class ServerContext:
             tls.close()
             raise
         openssl.forgive_sudden_ends(connection)
-        tls.facts = _facts(connection)
+        tls.facts = _facts(tls)
         return tls
 
     def _choose(self, connection: SSL.Connection) -> int:
@@ -298,8 +298,9 @@ def _note_verification(connection: SSL.Connection, _: object, error: int, depth:
     return bool(ok)
 
 
-def _facts(connection: SSL.Connection) -> TlsFacts:
-    """What the handshake with a client settled."""
+def _facts(tls: TlsStream) -> TlsFacts:
+    """What a handshake settled."""
+    connection = tls.connection
     name = connection.get_servername()
     certificate = None
     if connection.get_verify_mode():
@@ -312,6 +313,7 @@ def _facts(connection: SSL.Connection) -> TlsFacts:
         alpn=connection.get_alpn_proto_negotiated().decode("ascii", "replace"),
         resumed=openssl.session_reused(connection),
         certificate=certificate,
+        ask=tls.ask,
     )
 
 
@@ -389,7 +391,7 @@ class ClientContext:
         except BaseException:
             tls.close()
             raise
-        tls.facts = _facts(connection)
+        tls.facts = _facts(tls)
         tls.after_first_read(lambda c: self._keep(expected, c))
         return tls
 

@@ -56,6 +56,7 @@ class TlsStream(Stream):
     )
 
     plain = False
+    facts: TlsFacts
 
     def __init__(self, stream: Stream, context: SSL.Context) -> None:
         """Take ``stream``'s socket over; ``stream`` must not be used any more."""
@@ -102,6 +103,10 @@ class TlsStream(Stream):
         """pyOpenSSL's object, until ``close``."""
         assert self._connection is not None
         return self._connection
+
+    def ask(self, name: str) -> Any:
+        """One of ``openssl.FACTS``."""
+        return openssl.FACTS[name](self.connection)
 
     def after_first_read(self, call: Callable[[SSL.Connection], None]) -> None:
         """Call ``call`` once, when the first bytes have been read: TLS 1.3 sends its session tickets
@@ -278,7 +283,7 @@ class TlsStream(Stream):
         if not self._failed:
             self._notify()
         # OpenSSL's memory goes before the descriptor's number can be another connection's.
-        self._after_read = self._ssl = self._connection = None
+        self._after_read = self._ssl = self._connection = self.facts.ask = None
         super().close()
 
     def reset(self) -> None:

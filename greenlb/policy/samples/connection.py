@@ -1,19 +1,10 @@
-"""Samples of the client's connection, of its TLS layer, and of who serves it."""
+"""Samples of the client's connection, and of who serves it."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-from typing import Any
-
-from greenlb.exchange import Exchange, TlsFacts
+from greenlb.exchange import Exchange
 from greenlb.policy.addresses import parse_address, peer_address
-from greenlb.policy.vocabulary import Fetch, Sample
-
-
-def _tls(read: Callable[[TlsFacts], Any]) -> Callable[[], Fetch]:
-    """A fact of the client's TLS layer; absent without TLS."""
-    return lambda: lambda x: None if x.client.tls is None else read(x.client.tls)
+from greenlb.policy.vocabulary import Sample
 
 
 def _backend_name(x: Exchange) -> bytes:
@@ -25,7 +16,7 @@ def _server_name(x: Exchange) -> bytes | None:
 
 
 def _server_address(x: Exchange) -> object:
-    return None if x.server is None else parse_address(x.server.address.host)
+    return None if x.server is None else parse_address((x.ends[2] or x.server.address).host)
 
 
 ROWS = (
@@ -78,85 +69,8 @@ ROWS = (
         "int",
         "server",
         "The port of the server that answers.",
-        lambda: lambda x: None if x.server is None else x.server.address.port,
-    ),
-    Sample(
-        "ssl_fc", "bool", "", "True when the client speaks TLS.", lambda: lambda x: x.client.tls is not None
-    ),
-    Sample(
-        "ssl_fc_protocol",
-        "str",
-        "",
-        "The client's TLS version, as TLSv1.3.",
-        _tls(lambda t: t.version.encode()),
-    ),
-    Sample("ssl_fc_cipher", "str", "", "The client's cipher.", _tls(lambda t: t.cipher.encode())),
-    Sample(
-        "ssl_fc_sni",
-        "str",
-        "",
-        "The server name the client asked for.",
-        _tls(lambda t: t.sni.encode() or None),
-    ),
-    Sample(
-        "ssl_fc_has_sni", "bool", "", "True when the client asked for a name.", _tls(lambda t: t.sni != "")
-    ),
-    Sample(
-        "ssl_fc_alpn", "str", "", "The protocol ALPN settled on.", _tls(lambda t: t.alpn.encode() or None)
-    ),
-    Sample(
-        "ssl_fc_is_resumed",
-        "bool",
-        "",
-        "True when the TLS session was resumed.",
-        lambda: lambda x: x.client.tls is not None and x.client.tls.resumed,
+        lambda: lambda x: None if x.server is None else (x.ends[2] or x.server.address).port,
     ),
     # A connection whose handshake failed never comes to have an exchange.
     Sample("fc_err", "int", "", "What went wrong in accepting the connection: 0.", lambda: lambda x: 0),
-    Sample("ssl_fc_err", "int", "", "What went wrong in the TLS handshake: 0.", _tls(lambda t: 0)),
-    Sample(
-        "ssl_fc_has_crt",
-        "bool",
-        "",
-        "True when the client sent a certificate.",
-        _tls(lambda t: bool(t.certificate)),
-    ),
-    Sample(
-        "ssl_c_used",
-        "bool",
-        "",
-        "True when the session rests on a client certificate.",
-        _tls(lambda t: t.certificate is not None),
-    ),
-    Sample(
-        "ssl_c_verify",
-        "int",
-        "",
-        "OpenSSL's verdict on the client's certificate: 0 is good.",
-        _tls(lambda t: t.verify_error or t.ca_error),
-    ),
-    Sample(
-        "ssl_c_err",
-        "int",
-        "",
-        "OpenSSL's error for the client's certificate itself.",
-        _tls(lambda t: t.verify_error),
-    ),
-    Sample(
-        "ssl_c_ca_err",
-        "int",
-        "",
-        "OpenSSL's error for the certificates above the client's.",
-        _tls(lambda t: t.ca_error),
-    ),
-    Sample("ssl_c_der", "bin", "", "The client's certificate in DER.", _tls(lambda t: t.certificate)),
-    Sample(
-        "ssl_c_sha1",
-        "bin",
-        "",
-        "The SHA-1 fingerprint of the client's certificate.",
-        _tls(
-            lambda t: hashlib.sha1(t.certificate, usedforsecurity=False).digest() if t.certificate else None
-        ),
-    ),
 )
