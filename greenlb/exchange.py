@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from greenlb.message import Request, Response
-    from greenlb.model import Backend, Bind, Frontend, Server
+    from greenlb.model import Address, Backend, Bind, Frontend, Server
 
 
 _numbers = count()
@@ -23,8 +23,9 @@ _numbers = count()
 
 @dataclass(slots=True)
 class TlsFacts:
-    """What the handshake with a client settled.  ``version`` as HAProxy prints it (``TLSv1.3``),
-    ``certificate`` is the client's leaf in DER, ``verify_error`` OpenSSL's X509_V_ERR number."""
+    """What a handshake settled.  ``version`` as HAProxy prints it (``TLSv1.3``), ``certificate`` is the
+    peer's leaf in DER, ``verify_error`` OpenSSL's X509_V_ERR number.  ``ask`` gives what is read off the
+    connection only when somebody wants it, by its name in ``net.openssl.FACTS``; None once it is closed."""
 
     version: str = ""
     cipher: str = ""
@@ -34,6 +35,7 @@ class TlsFacts:
     certificate: bytes | None = None
     verify_error: int = 0
     ca_error: int = 0
+    ask: Callable[[str], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,7 @@ class Exchange:
         "cookie_response",
         "counts",
         "end",
+        "ends",
         "frontend",
         "head_done",
         "kept",
@@ -186,8 +189,8 @@ class Exchange:
         "reused",
         "served",
         "server",
+        "server_tls",
         "service",
-        "source",
         "src",
         "start",
         "status",
@@ -205,7 +208,9 @@ class Exchange:
         self.server: Server | None = None
         self.ahead: Ahead | None = None  # what the client sent first, in mode tcp
         self.ahead_response: Ahead | None = None  # and what the server did
-        self.source = ("", 0)  # the address and the port that we connected to the server from
+        self.server_tls: TlsFacts | None = None  # of the connection to the server
+        # The address and the port that we connected to the server from, and where it then was.
+        self.ends: tuple[str, int, Address | None] = ("", 0, None)
         self.service: str = ""  # who answered when no server did, e.g. "<STATS>"
         self.request: Request | None = None
         self.response: Response | None = None

@@ -126,16 +126,28 @@ class Persistence:
         self._values: dict[int, bytes] = {}
         self._set_cookie: dict[int, bytes] = {}
         for server in servers:
-            value = server.cookie
-            if spec.dynamic and spec.dynamic_key and not value and not server.address.unix:
-                value = dynamic_value(spec.dynamic_key, server.address)
-            self._values[server.number] = named = value.encode()
-            if named:
-                self._named.setdefault(named, []).append(server)
-                self._set_cookie[server.number] = b"Set-Cookie: %b=%b%b" % (spec.name, named, self._tail)
-            else:  # nothing to come back to: the browser is to forget what it has
-                forget = b"Set-Cookie: %b=; Expires=Thu, 01-Jan-1970 00:00:01 GMT" % spec.name
-                self._set_cookie[server.number] = forget + self._tail
+            self._name(server, server.address)
+
+    def _name(self, server: Server, address: Address) -> None:
+        """Give a server the value that stands for it in cookies."""
+        spec, value = self._spec, server.cookie
+        if spec.dynamic and spec.dynamic_key and not value and address.host and not address.unix:
+            value = dynamic_value(spec.dynamic_key, address)
+        self._values[server.number] = named = value.encode()
+        if named:
+            self._named.setdefault(named, []).append(server)
+            self._set_cookie[server.number] = b"Set-Cookie: %b=%b%b" % (spec.name, named, self._tail)
+        else:  # nothing to come back to: the browser is to forget what it has
+            forget = b"Set-Cookie: %b=; Expires=Thu, 01-Jan-1970 00:00:01 GMT" % spec.name
+            self._set_cookie[server.number] = forget + self._tail
+
+    def moved(self, server: Server, address: Address) -> None:
+        """The server is at ``address`` now, which its ``dynamic`` value is made of."""
+        if self._spec.dynamic:
+            before = self._values[server.number]
+            if before:
+                self._named[before].remove(server)
+            self._name(server, address)
 
     # -- the request
 

@@ -179,8 +179,8 @@ VARIABLES: tuple[Variable, ...] = (
         "the backend, or the frontend when none was chosen",
     ),
     _number("bc", "beconn", "x.counts[2]", "connections of the backend"),
-    Variable("bi", "backend_source_ip", "ip", ("x.source[0]",), "the address that we connected from"),
-    _hex("bp", "backend_source_port", "x.source[1]", "the port that we connected from"),
+    Variable("bi", "backend_source_ip", "ip", ("x.ends[0]",), "the address that we connected from"),
+    _hex("bp", "backend_source_port", "x.ends[1]", "the port that we connected from"),
     _number("bq", "backend_queue", "x.queue_backend", "requests before this one in the backend's queue"),
     Variable("ci", "client_ip", "ip", ("x.src",), "the client's address"),
     _hex("cp", "client_port", "client.src_port", "the client's port"),
@@ -219,8 +219,14 @@ VARIABLES: tuple[Variable, ...] = (
         "the server, or <NOSRV>",
     ),
     _number("sc", "srv_conn", "x.counts[3]", "connections of the server"),
-    Variable("si", "server_ip", "ip", ("x.server.address.host if x.server else ''",), "the server's address"),
-    _hex("sp", "server_port", "x.server.address.port if x.server else 0", "the server's port"),
+    Variable(
+        "si",
+        "server_ip",
+        "ip",
+        ("(x.ends[2] or x.server.address).host if x.server else ''",),
+        "the server's address",
+    ),
+    _hex("sp", "server_port", "(x.ends[2] or x.server.address).port if x.server else 0", "the server's port"),
     _number("sq", "srv_queue", "x.queue_server", "requests before this one in the server's queue"),
     _text(
         "sslc", "ssl_ciphers", "client.tls.cipher.encode() if client.tls else b''", "the client's TLS cipher"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from greenlb.exchange import Exchange
 from greenlb.message import Reply
-from greenlb.model import ALLOW, Backend, Server
+from greenlb.model import ALLOW, Address, Backend, Server
 from greenlb.net.sockets import Stream, Timeout, dial
 from greenlb.net.tls import ClientContext, TlsServerFailure
 from greenlb.policy import balance
@@ -46,7 +46,8 @@ class Refusal(Exception):
 
 class ServerState:
     """A server as it is now.  ``current`` counts the exchanges that this process has there, ``load`` those
-    of all processes and those queued for it.  ``weight`` is the effective one; ``chosen``: the balance may
+    of all processes and those queued for it.  ``weight`` is the effective one,
+    ``user_weight`` the one that was set; ``chosen``: the balance may
     choose it; ``slots`` are those of ``maxconn``, if there is one."""
 
     __slots__ = (
@@ -64,6 +65,7 @@ class ServerState:
         "slots",
         "tls",
         "up",
+        "user_weight",
         "weight",
     )
 
@@ -72,7 +74,7 @@ class ServerState:
         self.address = server.address  # where it is now: operators and names may move it
         self.backend = backend
         self.tls = tls
-        self.weight = server.weight
+        self.weight = self.user_weight = server.weight
         self.up = not server.disabled
         self.chosen = False
         self.maxconn = server.maxconn
@@ -92,6 +94,11 @@ class ServerState:
     def load(self) -> int:
         loads = self._loads
         return self.current + len(self.queue) if loads is None else sum(loads())
+
+    @property
+    def limit(self) -> int:
+        """How many exchanges it gets at a time just now; 0: as many as there are."""
+        return self.maxconn
 
     @property
     def usable(self) -> bool:
@@ -166,6 +173,14 @@ class LiveBackend:
         else:
             self.serve(state)
         return moved
+
+    def move(self, state: ServerState, address: Address) -> None:
+        """A server is somewhere else now; what is connected to where it was is not used again."""
+        state.address = address
+        state.pool.retire()
+        state.pool = Pool()
+        if self.persistence is not None:
+            self.persistence.moved(state.server, address)
 
     def state_of(self, server: Server) -> ServerState:
         return self._state_of[id(server)]
@@ -302,7 +317,8 @@ class LiveBackend:
             if upstream is not None:
                 x.reused = True
                 x.connected = x.served
-                x.source = upstream.source
+                x.ends = upstream.ends
+                x.server_tls = upstream.stream.facts
                 return upstream
             try:
                 stream = self._dial(x, state, name)
@@ -318,9 +334,11 @@ class LiveBackend:
             else:
                 x.connected = time.monotonic()
                 upstream = Upstream(state, stream, name)
-                x.source = upstream.source
+                x.ends = upstream.ends
+                x.server_tls = stream.facts
                 return upstream
             state.release()
+            x.ends = ("", 0, state.address)
             if x.retries >= self.model.retries or cause == "R":
                 raise Refusal(cause, "C")
             x.retries += 1
@@ -341,7 +359,7 @@ class LiveBackend:
     def _reuse(
         self, x: Exchange, state: ServerState, held: Upstream | None, name: bytes | None
     ) -> Upstream | None:
-        if held is not None and held.state is state and held.name == name and held.stream.silent():
+        if held is not None and held.pool is state.pool and held.name == name and held.stream.silent():
             return held
         reuse = self.model.reuse
         if state.server.send_proxy is not None:  # its connections are one client's each

@@ -42,10 +42,10 @@ class Follower:
             server = state.server
             standing = self._standings.read(server)
             weight, up = standing.effective_weight(server), standing.up(server)
+            state.user_weight = server.weight if standing.weight is None else standing.weight
             address = standing.address or server.address
             if address != state.address:
-                state.address = address
-                state.pool.clear()
+                backend.move(state, address)
             if weight != state.weight:
                 state.weight = weight
                 backend.rebuild()

@@ -405,7 +405,7 @@ class Forward:
             conn.held = upstream
             upstream.stream.park(conn.evict_held)
         else:
-            upstream.state.pool.put(upstream)
+            upstream.pool.put(upstream)
 
     def _switch_protocols(self, data: bytes, response: Response) -> tuple[bool, bool]:
         """101: from here on both connections are one tunnel (RFC 9110 section 7.8)."""

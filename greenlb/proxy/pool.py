@@ -18,10 +18,11 @@ IDLE: Final = 5.0
 class Pool:
     """``dict`` as an ordered set: the last in is the first out, and any can leave in one step."""
 
-    __slots__ = ("_idle",)
+    __slots__ = ("_idle", "_patience")
 
     def __init__(self) -> None:
         self._idle: dict[Upstream, None] = {}
+        self._patience = IDLE
 
     def __len__(self) -> int:
         return len(self._idle)
@@ -47,7 +48,7 @@ class Pool:
     def put(self, upstream: Upstream) -> None:
         """Keep ``upstream`` for whoever comes next."""
         self._idle[upstream] = None
-        upstream.stream.park(upstream.evict, IDLE)
+        upstream.stream.park(upstream.evict, self._patience)
 
     def drop(self, upstream: Upstream) -> None:
         self._idle.pop(upstream, None)
@@ -57,3 +58,8 @@ class Pool:
         """Close all, e.g. because the server went down."""
         while self._idle:
             self._idle.popitem()[0].close()
+
+    def retire(self) -> None:
+        """Close all, and whatever is still put here: nobody takes from this pool any more."""
+        self._patience = 0.0
+        self.clear()

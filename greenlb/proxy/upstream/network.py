@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from greenlb.model import Address
 from greenlb.net.sockets import Stream
 
 if TYPE_CHECKING:
@@ -13,27 +14,29 @@ if TYPE_CHECKING:
 class Upstream:
     """One connection to ``state``'s server.
 
-    ``name`` is what its TLS was asked for; ``used`` counts the exchanges it carried; ``source`` is our own
-    address and port on it.  ``private``: it carries an authentication of the connection itself (NTLM,
+    ``name`` is what its TLS was asked for; ``used`` counts the exchanges it carried; ``ends`` are our own
+    address and port on it, and the server's address; ``pool`` is where it waits when it is idle.  ``private``: it carries an authentication of the connection itself (NTLM,
     Negotiate), so it belongs to one client for good.  ``announced``: it began with a PROXY header that
     names one client, so no other may use it.
     """
 
-    __slots__ = ("announced", "name", "private", "source", "state", "stream", "used")
+    __slots__ = ("announced", "ends", "name", "pool", "private", "state", "stream", "used")
 
     def __init__(self, state: ServerState, stream: Stream, name: bytes | None = None) -> None:
         self.state = state
         self.stream = stream
         self.name = name
         local = stream.sock.getsockname()
-        self.source: tuple[str, int] = local[:2] if isinstance(local, tuple) else ("", 0)
+        host, port = local[:2] if isinstance(local, tuple) else ("", 0)
+        self.ends: tuple[str, int, Address | None] = (host, port, state.address)
+        self.pool = state.pool
         self.used = 0
         self.private = False
         self.announced = state.server.send_proxy is not None
 
     def evict(self) -> None:
         """Called by the hub when an idle connection got bytes, its end, or too old."""
-        self.state.pool.drop(self)
+        self.pool.drop(self)
 
     def close(self) -> None:
         self.stream.close()

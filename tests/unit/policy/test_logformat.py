@@ -306,7 +306,7 @@ def test_counters_count() -> None:
 def test_addresses_and_tls() -> None:
     x = by_cookie()
     x.client.tls = TlsFacts("TLSv1.3", "TLS_AES_256_GCM_SHA384")
-    x.source = ("127.0.0.1", 39086)
+    x.ends = ("127.0.0.1", 39086, None)
     render = compile_format("%fi:%fp %bi:%bp %si:%sp %sslv/%sslc", HTTP)
     assert render(x) == b"127.0.0.1:18443 127.0.0.1:39086 127.0.0.1:19001 TLSv1.3/TLS_AES_256_GCM_SHA384"
 
