@@ -10,7 +10,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from greenlb.script import External, Script
 
 if TYPE_CHECKING:
     from greenlb.exchange import Exchange
@@ -174,6 +176,29 @@ class Check:
     port: int = 0
     address: Address | None = None
     send_proxy: SendProxy | None = None
+    tls: ServerTls | None = None
+    step_tls: tuple[tuple[int, ServerTls], ...] = ()  # of written steps, by their numbers
+    sni: str = ""
+    source: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """``server ... agent-check``: a program beside the server that says how it is.  ``check`` is how often and
+    where, ``send`` what it is sent first."""
+
+    check: Check
+    send: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """``server ... observe``: traffic tells of a server too.  ``on_error`` is what happens after
+    ``error_limit`` errors in a row."""
+
+    layer: int  # 4 | 7
+    error_limit: int = 10
+    on_error: str = "fail-check"  # fastinter | fail-check | sudden-death | mark-down
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +214,18 @@ class Server:
     disabled: bool = False
     cookie: str = ""
     maxconn: int = 0
+    minconn: int = 0
+    maxqueue: int = 0  # 0: no limit
     check: Check | None = None
     tls: ServerTls | None = None
     send_proxy: SendProxy | None = None
     source: Address | None = None  # what to connect from
+    agent: Agent | None = None
+    observe: Observe | None = None
+    track: str = ""  # backend/server whose health it has
+    slowstart: float = 0.0
+    down_shuts_sessions: bool = False  # on-marked-down shutdown-sessions
+    up_shuts_backups: bool = False  # on-marked-up shutdown-backup-sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +337,15 @@ class StickTables(Protocol):
         """Write the rest."""
 
 
+class Farm(Protocol):
+    """What rules ask about the farm as it is now."""
+
+    def __len__(self) -> int: ...
+
+    def bind(self, live: Any) -> None:
+        """Let them ask ``live``, in the process that serves."""
+
+
 class Affinity(Protocol):
     """The ``stick`` rules of a backend, compiled."""
 
@@ -384,6 +426,35 @@ class Backend(Proxy):
     response_delay: float = 0.0
     keepalive: bool = False  # option srvtcpka
     smart_connect: bool = False
+    health_check: Script | External = Script()
+    log_health_checks: bool = False
+
+
+LEVELS: Final = ("user", "operator", "admin")
+"""Who may do what on a runtime socket, the least first."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSocket:
+    """Where runtime commands are answered, for clients of ``level`` (one of LEVELS).  A descriptor that is open
+    already has its number as the port of an address whose name begins with ``fd@``."""
+
+    address: Address
+    where: Where
+    level: str = "operator"
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+
+    @property
+    def inherited(self) -> bool:
+        return self.address.name.startswith("fd@")
+
+    def __str__(self) -> str:
+        if self.inherited:
+            return self.address.name
+        host = self.address.host
+        return f"abns@{host[1:]}" if host.startswith("\0") else str(self.address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +468,8 @@ class Global:
     maxhdr: int = 101
     http_parser: str = "plain"  # plain | h11
     spread_checks: int = 0  # per cent
+    max_spread_checks: float | None = None
+    external_check: bool = False
     state_dir: str = ""  # empty: the process chooses
     workers: int | None = None  # None: one a core; 0: everything in one process
     worker_timeout: float | None = 10.0
@@ -407,6 +480,9 @@ class Global:
     gid: int | None = None
     chroot: str = ""
     ulimit_n: int = 0  # 0: from maxconn
+    runtime_sockets: tuple[RuntimeSocket, ...] = ()
+    runtime_timeout: float | None = 10.0
+    runtime_maxconn: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,6 +492,7 @@ class Config:
     backends: tuple[Backend, ...]
     files: tuple[str, ...] = ()
     tables: StickTables | None = None
+    farm: Farm | None = None
 
     def backend(self, name: str) -> Backend | None:
         return next((b for b in self.backends if b.name == name), None)

@@ -11,7 +11,7 @@ from typing import Any
 
 from greenlb.config.load import Loaded
 from greenlb.config.schema import FACILITIES, LEVELS
-from greenlb.model import Address, Bind, Config, LogTarget, Where
+from greenlb.model import Address, Bind, Config, LogTarget, RuntimeSocket, Where
 
 _INDENT = "  "
 
@@ -92,6 +92,6 @@ def _named(thing: Any, name: str) -> str | None:
     """A number as a configuration writes it: syslog's by their names, permissions in octal."""
     if isinstance(thing, LogTarget) and name in ("facility", "level", "minimum"):
         return (FACILITIES if name == "facility" else LEVELS)[getattr(thing, name)]
-    if isinstance(thing, Bind) and name == "mode":
+    if isinstance(thing, Bind | RuntimeSocket) and name == "mode" and thing.mode is not None:
         return f"{thing.mode:o}"
     return None

@@ -13,8 +13,10 @@ from greenlb.config.crosschecks import check
 from greenlb.config.logs import hostname, targets
 from greenlb.config.problems import Problem, Problems
 from greenlb.config.proxies import build
+from greenlb.config.runtime import sockets
 from greenlb.config.schema import GLOBAL
 from greenlb.config.sections import arrange
+from greenlb.config.servers import declare_farm
 from greenlb.config.sticks import declare
 from greenlb.model import Backend, Config, Frontend, Global, Where
 
@@ -65,13 +67,14 @@ def _load(parsed: Iterable[ini.Section], files: tuple[str, ...], problems: Probl
     context = Context(problems, sections.settings)
     context.log_targets = targets(context, sections.settings)
     context.tables = declare(context, sections.proxies)
+    declare_farm(context.farm, sections.proxies)
     frontends: list[Frontend] = []
     backends: list[Backend] = []
     for number, proxy in enumerate(sections.proxies, FIRST_NUMBER):
         front, back = build(context, proxy, number)
         frontends += [front] if front is not None else []
         backends += [back] if back is not None else []
-    config = Config(_global(context), tuple(frontends), tuple(backends), files, context.tables)
+    config = Config(_global(context), tuple(frontends), tuple(backends), files, context.tables, context.farm)
     check(config, sections, problems)
     _sort(problems, files)
     return Loaded(config, problems.errors, problems.warnings, context.texts)
@@ -83,6 +86,7 @@ def _global(context: Context) -> Global:
         item = context.settings.last(option.name)
         if item is not None and option.field and option.kind.direct:
             fields[option.field] = item.value
+    fields["runtime_sockets"] = sockets(context)
     fields["log_targets"] = context.log_targets
     fields["log_send_hostname"] = hostname(context)
     made = Global(**fields)

@@ -18,6 +18,7 @@ from greenlb.config.schema import (
     LOG,
     PROXY,
     SERVER,
+    STATS_SOCKET,
     STICK_TABLE,
 )
 from greenlb.policy import actions, converters, logformat, samples
@@ -34,6 +35,7 @@ LINES: Final[dict[str, tuple[Table, str]]] = {
     "stick-table": (STICK_TABLE, "On its line"),
     "log": (LOG, "After the address"),
     "option forwardfor": (FORWARDFOR, "As its value"),
+    "stats socket": (STATS_SOCKET, "After the address"),
 }
 """Options whose lines have keywords of their own."""
 

@@ -17,6 +17,7 @@ from greenlb.config.schema.kinds import KINDS, UNSUPPORTED_KINDS, SectionKind, k
 from greenlb.config.schema.lines import COOKIE, FACILITIES, FORWARDFOR, LEVELS, LOG, STICK_TABLE
 from greenlb.config.schema.proxies import PROXY
 from greenlb.config.schema.resolvers import RESOLVERS
+from greenlb.config.schema.runtime import STATS_SOCKET
 from greenlb.config.schema.servers import PROXY_V2_OPTIONS, SERVER, SERVER_DEFAULTS
 from greenlb.config.schema.settings import GLOBAL
 from greenlb.config.schema.tls import VERSIONS
@@ -37,6 +38,7 @@ __all__ = [
     "RESOLVERS",
     "SERVER",
     "SERVER_DEFAULTS",
+    "STATS_SOCKET",
     "STICK_TABLE",
     "UNSUPPORTED_KINDS",
     "VERSIONS",

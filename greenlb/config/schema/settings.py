@@ -7,6 +7,7 @@ from typing import Final
 from greenlb.config.options import Keywords, Option, Table
 from greenlb.config.schema.binds import BIND_DEFAULTS
 from greenlb.config.schema.lines import LOG_SYNTAX
+from greenlb.config.schema.runtime import RUNTIME
 from greenlb.config.schema.servers import SERVER_DEFAULTS
 from greenlb.config.schema.tls import CIPHERS, CIPHERSUITES, CURVES, FILE
 from greenlb.config.values import Account, Automatic, Choice, Flag, Integer, Line, Size, Switch, Text, Timeout
@@ -25,7 +26,7 @@ _UNSUPPORTED: Final = (
     "nosplice", "numa-cpu-mapping", "pp2-never-send-local", "presetenv", "resetenv",
     "server-state-base", "server-state-file", "set-dumpable", "set-var", "set-var-fmt", "setenv",
     "ssl-dh-param-file", "ssl-engine", "ssl-load-extra-del-ext", "ssl-load-extra-files",
-    "ssl-mode-async", "ssl-skip-self-issued-ca", "stats", "strict-limits", "thread-groups",
+    "ssl-mode-async", "ssl-skip-self-issued-ca", "strict-limits", "thread-groups",
     "unix-bind", "unsetenv", "wurfl-data-file", "zero-warning",
     "tune.buffers.limit", "tune.buffers.reserve", "tune.comp.maxlevel", "tune.fd.edge-triggered",
     "tune.h2.header-table-size", "tune.h2.initial-window-size", "tune.h2.max-concurrent-streams",
@@ -322,10 +323,12 @@ GLOBAL: Final = Table(
             doc="What verify is for every server that does not say it.",
             example="required",
         ),
+        *RUNTIME,
     ),
     dict.fromkeys(_UNSUPPORTED, "")
     | {
         "tune.ssl.default-dh-param": "OpenSSL chooses it, or put DH parameters into the certificate's file",
+        "stats bind-process": "there is one runtime for all workers",
         "ssl-dh-param-file": "put DH parameters into the certificate's file",
         "nbproc": "use 'workers'",
         "nbthread": "use 'workers'",

@@ -7,12 +7,23 @@ import pytest
 from greenlb.config import schema
 from greenlb.config.manual import LINES
 from greenlb.config.words import split_words
-from greenlb.model import Backend, Bind, BindTls, Cookie, ForwardFor, Frontend, Global, LogTarget, Timeouts
+from greenlb.model import (
+    Backend,
+    Bind,
+    BindTls,
+    Cookie,
+    ForwardFor,
+    Frontend,
+    Global,
+    LogTarget,
+    RuntimeSocket,
+    Timeouts,
+)  # fmt: skip
 
 SECTION_OPTIONS = list(dict.fromkeys(option for kind in schema.KINDS.values() for option in kind.table))
 KEYWORD_TABLES = [
     schema.BIND, schema.BIND_DEFAULTS, schema.CRT_LIST, schema.SERVER, schema.SERVER_DEFAULTS, schema.COOKIE,
-    schema.FORWARDFOR, schema.LOG,
+    schema.FORWARDFOR, schema.LOG, schema.STATS_SOCKET,
 ]  # fmt: skip
 
 
@@ -104,6 +115,7 @@ def test_every_field_of_the_model_is_filled_by_an_option():
     [
         (schema.COOKIE, Cookie, {"name", "dynamic_key"}),
         (schema.FORWARDFOR, ForwardFor, set()),
+        (schema.STATS_SOCKET, RuntimeSocket, {"address", "where"}),
         (schema.LOG, LogTarget, {"kind", "address", "port", "facility", "level", "minimum", "where"}),
     ],
 )
@@ -122,4 +134,4 @@ def test_nothing_is_both_known_and_unsupported():
 
 
 def test_lines_with_keywords_are_options():
-    assert all(name in schema.PROXY for name in LINES)
+    assert all(name in schema.PROXY or name in schema.GLOBAL for name in LINES)
