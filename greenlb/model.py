@@ -12,11 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from greenlb.script import External, Script
-
 if TYPE_CHECKING:
     from greenlb.exchange import Exchange
     from greenlb.message import Reply
+    from greenlb.script import Agent, External, Observe, Script
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -183,25 +182,6 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
-    """``server ... agent-check``: a program beside the server that says how it is.  ``check`` is how often and
-    where, ``send`` what it is sent first."""
-
-    check: Check
-    send: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Observe:
-    """``server ... observe``: traffic tells of a server too.  ``on_error`` is what happens after
-    ``error_limit`` errors in a row."""
-
-    layer: int  # 4 | 7
-    error_limit: int = 10
-    on_error: str = "fail-check"  # fastinter | fail-check | sudden-death | mark-down
-
-
-@dataclass(frozen=True, slots=True)
 class Server:
     """One server of a backend.  ``number`` counts from 1 within its backend (HAProxy's sid)."""
 
@@ -360,6 +340,23 @@ class Affinity(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class StatsPage:
+    """The ``stats`` options of the proxy called ``proxy``, as its page needs them: what decides who gets it is
+    a request rule.  ``refresh`` is seconds (0: not said); ``node`` and ``description`` are None when they are
+    not shown, ``scope`` is empty when all proxies are."""
+
+    proxy: str
+    uri: str = "/haproxy?stats"
+    refresh: int = 0
+    hide_version: bool = False
+    legends: bool = False
+    modules: bool = False
+    node: str | None = None
+    description: str | None = None
+    scope: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Proxy:
     """What frontends and backends share.  ``number`` is HAProxy's iid (a listen has one for both)."""
 
@@ -381,6 +378,8 @@ class Proxy:
     log_targets: tuple[LogTarget, ...] = ()
     log_tag: str = ""
     errorfiles: Mapping[int, bytes] = field(default_factory=dict)
+    description: str = ""
+    stats: StatsPage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,7 +425,7 @@ class Backend(Proxy):
     response_delay: float = 0.0
     keepalive: bool = False  # option srvtcpka
     smart_connect: bool = False
-    health_check: Script | External = Script()
+    health_check: Script | External | None = None  # None: a connection says it all
     log_health_checks: bool = False
 
 
@@ -463,6 +462,8 @@ class Global:
     log_targets: tuple[LogTarget, ...] = ()
     log_tag: str = "haproxy"
     log_send_hostname: str = ""  # the name to send; empty: none
+    node: str = ""  # empty: the host's name
+    description: str = ""
     bufsize: int = 16384
     maxrewrite: int = 1024
     maxhdr: int = 101

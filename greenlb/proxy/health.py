@@ -5,6 +5,8 @@ The counter, the intervals and the wording are HAProxy's: its users' alerts read
 
 from __future__ import annotations
 
+import enum
+import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -14,38 +16,85 @@ EMERGENCY, ALERT, NOTICE = 0, 1, 5
 """Severities (RFC 5424 section 6.2.1) of a farm without servers, of a server lost, of one regained."""
 
 
+class Outcome(enum.Enum):
+    """What a check's end means for its server.  ``CONDITIONAL``: it goes on with whom it has, and gets nobody
+    new.  ``NEUTRAL`` changes nothing."""
+
+    UNKNOWN = enum.auto()
+    NEUTRAL = enum.auto()
+    FAILED = enum.auto()
+    PASSED = enum.auto()
+    CONDITIONAL = enum.auto()
+
+
 class Status(NamedTuple):
-    """A way a check can end."""
+    """A way a check can end.  ``coded``: what the server answered has a code."""
 
     description: str
-    passed: bool
+    outcome: Outcome
+    coded: bool = False
 
 
 STATUSES: Final = {
-    "SOCKERR": Status("Socket error", False),
-    "L4OK": Status("Layer4 check passed", True),
-    "L4TOUT": Status("Layer4 timeout", False),
-    "L4CON": Status("Layer4 connection problem", False),
+    "UNK": Status("Unknown", Outcome.UNKNOWN),
+    "INI": Status("Initializing", Outcome.UNKNOWN),
+    "CHECKED": Status("No status change", Outcome.NEUTRAL),
+    "HANA": Status("Health analyze", Outcome.FAILED),
+    "SOCKERR": Status("Socket error", Outcome.FAILED),
+    "L4OK": Status("Layer4 check passed", Outcome.PASSED),
+    "L4TOUT": Status("Layer4 timeout", Outcome.FAILED),
+    "L4CON": Status("Layer4 connection problem", Outcome.FAILED),
+    "L6OK": Status("Layer6 check passed", Outcome.PASSED),
+    "L6TOUT": Status("Layer6 timeout", Outcome.FAILED),
+    "L6RSP": Status("Layer6 invalid response", Outcome.FAILED),
+    "L7TOUT": Status("Layer7 timeout", Outcome.FAILED),
+    "L7RSP": Status("Layer7 invalid response", Outcome.FAILED),
+    "L7OK": Status("Layer7 check passed", Outcome.PASSED, True),
+    "L7OKC": Status("Layer7 check conditionally passed", Outcome.CONDITIONAL, True),
+    "L7STS": Status("Layer7 wrong status", Outcome.FAILED, True),
+    "PROCERR": Status("External check error", Outcome.FAILED, True),
+    "PROCTOUT": Status("External check timeout", Outcome.FAILED, True),
+    "PROCOK": Status("External check passed", Outcome.PASSED, True),
 }
 """By the name that the statistics show."""
 
+LONGEST_INFO: Final = 127
+"""Characters of ``info`` that are kept (HAProxy's limit)."""
+_UNPRINTABLE: Final = re.compile(r'[^ -~]|["#]')
+
 
 class Result(NamedTuple):
-    """How one check ended: a name of STATUSES, what the system said, how long it took in milliseconds."""
+    """How one check ended: a name of STATUSES, what there is to say about it, how long it took in
+    milliseconds (-1: it was no check), and the code that the server answered."""
 
     status: str
     info: str = ""
     duration: int = 0
+    code: int = 0
+
+    @property
+    def outcome(self) -> Outcome:
+        return STATUSES[self.status].outcome
 
     @property
     def passed(self) -> bool:
-        return STATUSES[self.status].passed
+        return self.outcome in (Outcome.PASSED, Outcome.CONDITIONAL)
+
+    @property
+    def description(self) -> str:
+        return STATUSES[self.status].description
 
     @property
     def reason(self) -> str:
         """As the log's lines tell it: ``, reason: Layer4 timeout, check duration: 501ms``."""
-        info = f', info: "{self.info}"' if self.info else ""
-        return f", reason: {STATUSES[self.status].description}{info}, check duration: {self.duration}ms"
+        code = f", code: {self.code}" if STATUSES[self.status].coded else ""
+        info = f', info: "{_UNPRINTABLE.sub(_encoded, self.info)}"' if self.info else ""
+        duration = f", check duration: {self.duration}ms" if self.duration >= 0 else ""
+        return f", reason: {self.description}{code}{info}{duration}"
+
+
+def _encoded(found: re.Match[str]) -> str:
+    return "".join(f"#{octet:02X}" for octet in found[0].encode("latin-1", "replace"))
 
 
 class Health:
@@ -72,10 +121,22 @@ class Health:
         """Go on from ``count``, which other checks, of other limits perhaps, have come to."""
         self.count = min(max(0, count), self._full)
 
+    def fill(self) -> None:
+        """Somebody who knows says that it is up."""
+        self.count = self._full
+
+    def drop(self) -> None:
+        """And that it is down."""
+        self.count = 0
+
+    def endanger(self, left: int) -> None:
+        """So many failures are to take it down, unless it takes fewer already."""
+        self.count = min(self.count, self.check.rise + left - 1)
+
     def take(self, passed: bool) -> bool:
         """Count a check's end.  True when it turned the server."""
         was_up = self.up
-        self.count += 1 if passed else -1
+        self.count = self.count + 1 if passed else max(0, self.count - 1)
         if passed and self.up:
             self.count = self._full
         elif not passed and not self.up:
@@ -130,6 +191,23 @@ def _named(backend: Backend, server: Server) -> str:
     return f"{'Backup ' if server.backup else ''}Server {backend.name}/{server.name}"
 
 
+def stopping_line(
+    backend: Backend,
+    server: Server,
+    result: Result | None,
+    farm: Farm,
+    requeued: int,
+    queued: int,
+    via: str = "",
+) -> str:
+    """A server gets nobody new from now on."""
+    reason = result.reason if result else via
+    return (
+        f"{_named(backend, server)} is stopping{reason}. {farm.servers('online')} "
+        f"{requeued} sessions requeued, {queued} total in queue."
+    )
+
+
 def down_line(
     backend: Backend,
     server: Server,
@@ -138,9 +216,11 @@ def down_line(
     sessions: int,
     requeued: int,
     queued: int,
+    via: str = "",
 ) -> str:
-    """A server is lost.  ``result`` None: the reason was told by ``check_line`` already."""
-    reason = result.reason if result else ""
+    """A server is lost.  ``result`` None: the reason was told by ``check_line`` already, or it is another
+    server's: ``via``."""
+    reason = result.reason if result else via
     return (
         f"{_named(backend, server)} is DOWN{reason}. {farm.servers('left')} "
         f"{sessions} sessions active, {requeued} requeued, {queued} remaining in queue."
@@ -148,21 +228,37 @@ def down_line(
 
 
 def up_line(
-    backend: Backend, server: Server, result: Result | None, farm: Farm, requeued: int, queued: int
+    backend: Backend,
+    server: Server,
+    result: Result | None,
+    farm: Farm,
+    requeued: int,
+    queued: int,
+    via: str = "",
 ) -> str:
     """A server is back."""
-    reason = result.reason if result else ""
+    reason = result.reason if result else via
     return (
         f"{_named(backend, server)} is UP{reason}. {farm.servers('online')} "
         f"{requeued} sessions requeued, {queued} total in queue."
     )
 
 
-def check_line(backend: Backend, server: Server, result: Result, health: Health) -> str:
+def check_line(
+    backend: Backend,
+    server: Server,
+    result: Result,
+    health: Health,
+    agent: bool = False,
+    drained: bool = False,
+) -> str:
     """One check's end, for ``option log-health-checks``."""
     which = f"{'backup ' if server.backup else ''}server {backend.name}/{server.name}"
+    conditionally = "conditionally " if result.outcome is Outcome.CONDITIONAL else ""
     end = "succeeded" if result.passed else "failed"
-    return f"Health check for {which} {end}{result.reason}, status: {health.text}."
+    text = health.text.replace("UP", "DRAIN") if drained else health.text
+    kind = "Agent" if agent else "Health"
+    return f"{kind} check for {which} {conditionally}{end}{result.reason}, status: {text}."
 
 
 def empty_line(backend: Backend, is_listen: bool) -> str:

@@ -21,7 +21,7 @@ ROWS = [
     {"proxy", "config"},
     {"policy", "protocol", "net", "observe"},
     {"replies"},
-    {"exchange", "message", "board", "model"},
+    {"exchange", "message", "board", "model", "script"},
 ]
 """A row imports rows below it.  Packages of one row do not know each other."""
 
