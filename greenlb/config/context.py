@@ -11,6 +11,7 @@ from greenlb.config.problems import Problems
 from greenlb.config.sections import Settings
 from greenlb.config.values import ConfigError
 from greenlb.model import LogTarget
+from greenlb.policy.farm import Farm
 from greenlb.policy.stick.registry import Tables
 
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
@@ -20,13 +21,15 @@ Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 class Context:
     """``settings`` is the global section's, ``log_targets`` its targets, which ``log = global`` stands
     for.  ``texts`` remembers what each compiled callable was written as, by its ``id``: the model keeps
-    the callable alive, and ``dump`` prints the text.  ``tables`` are the stick tables of all sections."""
+    the callable alive, and ``dump`` prints the text.  ``tables`` are the stick tables of all sections,
+    ``farm`` their names and those of their servers."""
 
     problems: Problems
     settings: Settings
     log_targets: tuple[LogTarget, ...] = ()
     texts: dict[int, str] = field(default_factory=dict)
     tables: Tables = field(default_factory=Tables)
+    farm: Farm = field(default_factory=Farm)
 
     def written(self, compiled: Compiled, text: str) -> Compiled:
         """``compiled`` itself, its text noted."""

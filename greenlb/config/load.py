@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from greenlb.config import ini
+from greenlb.config import haproxy, ini
 from greenlb.config.context import Context
 from greenlb.config.crosschecks import check
 from greenlb.config.logs import hostname, targets
+from greenlb.config.predicates import Facts
 from greenlb.config.problems import Problem, Problems
 from greenlb.config.proxies import build
 from greenlb.config.runtime import sockets
@@ -30,18 +32,22 @@ class Loaded:
 
     With errors ``config`` holds what could be made nevertheless, so that more can be checked (are the
     certificates good?); it may run only when ``errors`` is empty.  It is None when a file could not be
-    read.  ``texts``: the ``id`` of a compiled callable in ``config`` -> what was written.
+    read.  ``notices`` tell what is not wrong, but worth knowing.  ``texts``: the ``id`` of a compiled
+    callable in ``config`` -> what was written.
     """
 
     config: Config | None
     errors: list[Problem]
     warnings: list[Problem]
     texts: Mapping[int, str] = field(default_factory=dict)
+    notices: list[Problem] = field(default_factory=list)
 
 
-def load(paths: Sequence[str]) -> Loaded:
-    """Load files, one after the other, as one configuration."""
+def load(paths: Sequence[str], facts: Facts | None = None) -> Loaded:
+    """Load files, INI or haproxy.cfg, one after the other, as one configuration.  ``facts`` are what the
+    conditional blocks of a haproxy.cfg ask about; its ``setenv`` changes this process's environment."""
     problems = Problems()
+    facts = facts or Facts(os.environ)
     sections: list[ini.Section] = []
     for path in paths:
         try:
@@ -50,16 +56,23 @@ def load(paths: Sequence[str]) -> Loaded:
         except OSError as error:
             problems.error(Where(path, 0), f"cannot open the configuration file: {error.strerror}")
             continue
-        sections += ini.parse(text, path, problems)
+        sections += _parse(text, path, problems, facts)
     if problems.errors and not sections:
-        return Loaded(None, problems.errors, problems.warnings)
+        return Loaded(None, problems.errors, problems.warnings, notices=problems.notices)
     return _load(sections, tuple(paths), problems)
 
 
 def load_text(text: str, name: str = "(text)") -> Loaded:
     """Load a configuration from text; ``name`` stands for the file in messages."""
     problems = Problems()
-    return _load(ini.parse(text, name, problems), (name,), problems)
+    return _load(_parse(text, name, problems, Facts(os.environ)), (name,), problems)
+
+
+def _parse(text: str, name: str, problems: Problems, facts: Facts) -> list[ini.Section]:
+    """The sections of a text, in whichever of the two spellings it is."""
+    if haproxy.is_haproxy(text):
+        return haproxy.parse(text, name, problems, os.environ, facts)
+    return ini.parse(text, name, problems)
 
 
 def _load(parsed: Iterable[ini.Section], files: tuple[str, ...], problems: Problems) -> Loaded:
@@ -77,7 +90,7 @@ def _load(parsed: Iterable[ini.Section], files: tuple[str, ...], problems: Probl
     config = Config(_global(context), tuple(frontends), tuple(backends), files, context.tables, context.farm)
     check(config, sections, problems)
     _sort(problems, files)
-    return Loaded(config, problems.errors, problems.warnings, context.texts)
+    return Loaded(config, problems.errors, problems.warnings, context.texts, problems.notices)
 
 
 def _global(context: Context) -> Global:
@@ -108,3 +121,4 @@ def _sort(problems: Problems, files: Sequence[str]) -> None:
 
     problems.errors.sort(key=place)
     problems.warnings.sort(key=place)
+    problems.notices.sort(key=place)

@@ -78,6 +78,7 @@ class Compiler:
             backend=proxy.kind != "frontend",
             acls={},
             tables=context.tables,
+            farm=context.farm,
         )
         self._acls: dict[int, Mapping[str, Condition]] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from greenlb.config.addresses import server_address, source_address
@@ -11,11 +12,21 @@ from greenlb.config.sections import Given, Settings
 from greenlb.config.tls import check_protocols, merged, version_range, without_ssl
 from greenlb.config.values import NAME, ConfigError
 from greenlb.model import Address, Check, SendProxy, Server, ServerTls, Where
+from greenlb.policy.farm import Farm
 from greenlb.policy.samples import compile_bytes
 from greenlb.policy.scope import Scope
 from greenlb.policy.vocabulary import nearest
 
 _CHECK = ("inter", "fastinter", "downinter", "rise", "fall")
+
+
+def declare_farm(farm: Farm, proxies: Iterable[Settings]) -> None:
+    """The names of all sections and servers, before the rules that name them are compiled."""
+    for proxy in proxies:
+        names = [line.words[0] for line in proxy.given("server")]
+        farm.declare(
+            proxy.name, frontend=proxy.kind != "backend", servers=None if proxy.kind == "frontend" else names
+        )
 
 
 def servers(context: Context, backend: Settings, scope: Scope) -> tuple[Server, ...]:

@@ -18,33 +18,51 @@ from typing import Final, NamedTuple
 
 from greenlb.board import FIRST, Board
 from greenlb.exchange import ENDINGS, Client, Exchange
-from greenlb.model import Backend, Config, Frontend, Server
+from greenlb.model import Backend, Bind, Config, Frontend, Server
 
 HTTP_CODES: Final = ("hrsp_other", "hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx")
 
 
 class Counter(NamedTuple):
-    """A cell of listeners (``L``), servers (``S``) or a backend's own block (``B``); a gauge goes down
-    as well as up, a maximum (``of`` names its gauge) is kept by the one process that samples."""
+    """A cell of frontends (``F``), listeners (``L``), servers (``S``) or a backend's own block (``B``).  A
+    gauge goes down as well as up.  What is ``sampled`` is kept by the one process that samples, for it
+    cannot be added up; ``of`` names the gauge that a maximum is of.  A ``peak`` is each process's own
+    highest, and the highest of them is the farm's: these stand last, behind what is added up."""
 
     kinds: str
     doc: str
     gauge: bool = False
+    sampled: bool = False
     of: str = ""
+    peak: bool = False
 
 
 COUNTERS: Final[dict[str, Counter]] = {
     "scur": Counter("LSB", "sessions now: client connections, or requests on a server", gauge=True),
     "qcur": Counter("SB", "requests queued now", gauge=True),
-    "smax": Counter("FLSB", "most sessions at one time", of="scur"),
-    "qmax": Counter("SB", "most requests queued at one time", of="qcur"),
+    "smax": Counter("FLSB", "most sessions at one time", sampled=True, of="scur"),
+    "qmax": Counter("SB", "most requests queued at one time", sampled=True, of="qcur"),
+    "rate_max": Counter("FSB", "most sessions in a second", sampled=True),
+    "req_rate_max": Counter("F", "most requests in a second", sampled=True),
+    "conn_rate_max": Counter("F", "most connections in a second", sampled=True),
+    "lastsess": Counter("SB", "when the last session began: milliseconds of the monotonic clock", sampled=True),
+    "qtime_avg": Counter("SB", "qtime of the last requests, on average", sampled=True),
+    "ctime_avg": Counter("SB", "ctime of the last requests, on average", sampled=True),
+    "rtime_avg": Counter("SB", "rtime of the last requests, on average", sampled=True),
+    "ttime_avg": Counter("SB", "ttime of the last requests, on average", sampled=True),
+    "srv_icur": Counter("S", "idle connections now", gauge=True),
+    "safe_conn_cur": Counter("S", "those that have carried more than one request", gauge=True),
+    "ssl_cur": Counter("L", "TLS connections now", gauge=True),
+    "ssl_sess": Counter("L", "TLS sessions that were established"),
+    "ssl_reused_sess": Counter("L", "those that were resumed"),
+    "ssl_failed_handshake": Counter("L", "TLS handshakes that failed"),
     "stot": Counter("LSB", "sessions: client connections, or requests that were given to a server"),
     "bin": Counter("LSB", "bytes read from clients"),
     "bout": Counter("LSB", "bytes sent to clients"),
     "req_tot": Counter("LSB", "HTTP requests"),
     **{name: Counter("LSB", f"answers with a {name[5:]} status") for name in HTTP_CODES},
-    "dreq": Counter("L", "requests that a rule denied"),
-    "dresp": Counter("SB", "responses that a rule denied"),
+    "dreq": Counter("LB", "requests that a rule denied"),
+    "dresp": Counter("LSB", "responses that a rule denied"),
     "ereq": Counter("L", "requests that failed: invalid, late, or the client went away"),
     "dcon": Counter("L", "connections that a tcp-request connection rule refused"),
     "dses": Counter("L", "connections that a tcp-request session rule refused"),
@@ -63,6 +81,10 @@ COUNTERS: Final[dict[str, Counter]] = {
     "rtime": Counter("SB", "microseconds until the response's head"),
     "ttime": Counter("SB", "microseconds in all"),
     "eint": Counter("L", "internal errors"),
+    "qtime_max": Counter("S", "most microseconds in queues", peak=True),
+    "ctime_max": Counter("S", "most microseconds connecting", peak=True),
+    "rtime_max": Counter("S", "most microseconds until the response's head", peak=True),
+    "ttime_max": Counter("S", "most microseconds in all", peak=True),
 }
 """All cells.  The order is the order within a block."""
 
@@ -174,6 +196,10 @@ class Books:
     def listener(self, client: Client) -> Cells:
         """The block of the listener that a client came through."""
         return self._listeners[id(client.bind)]
+
+    def bind(self, bind: Bind) -> Cells:
+        """The block of the listener of a bind."""
+        return self._listeners[id(bind)]
 
     def server(self, server: Server) -> Cells:
         """The block of a server."""

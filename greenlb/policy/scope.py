@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from greenlb.model import Condition
+from greenlb.policy.farm import Farm
 from greenlb.policy.stick.registry import Tables
 
 
@@ -17,7 +18,7 @@ class Scope:
     named conditions it may use.  ``response`` is the stage: response rules see the answer and the
     request that led to it, request rules the request alone.  ``log`` is a line written at the end,
     when everything is known that will be; ``early`` a rule that runs before anything was read.
-    ``tables`` are all stick tables.
+    ``tables`` are all stick tables, ``farm`` knows the names of all sections and servers.
     """
 
     proxy: str = ""
@@ -29,3 +30,4 @@ class Scope:
     log: bool = False
     early: bool = False
     tables: Tables = field(default_factory=Tables)
+    farm: Farm = field(default_factory=Farm)

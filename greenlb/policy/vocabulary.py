@@ -38,7 +38,7 @@ WAITING: frozenset[Needs] = frozenset(("bytes", "server bytes", "inspection"))
 class Argument:
     """One argument between the parentheses.  ``kind`` is what its text must be: str, int, ipv4, ipv6,
     mask4 or mask6 (``/24``-like count or dotted), table (a stick table's name; own table: the section's
-    own where it is left out)."""
+    own where it is left out), or one of FARM.  One without a name is not written."""
 
     name: str
     kind: str = "str"
@@ -74,6 +74,10 @@ class Converter:
     arguments: tuple[Argument, ...] = ()
 
 
+FARM = ("frontend", "backend", "server", "backends", "servers")
+"""Kinds of argument that name parts of the farm; the last two are all of them."""
+
+
 def octets(text: str) -> bytes:
     """Configuration text as it goes on the wire."""
     return text.encode("utf-8", "surrogateescape")
@@ -88,25 +92,31 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def usage(row: Sample | Converter) -> str:
     """The word with its arguments as the documentation writes them: ``url_param([name[,delim]])``."""
     text, closing = "", ""
-    for number, argument in enumerate(row.arguments):
+    named = [argument for argument in row.arguments if argument.name]
+    for number, argument in enumerate(named):
         comma = "," if number else ""
         if argument.optional:
             text += "[" + comma + argument.name
             closing += "]"
         else:
             text += comma + argument.name
-    return f"{row.name}({text}{closing})" if row.arguments else row.name
+    return f"{row.name}({text}{closing})" if named else row.name
 
 
 def read_arguments(
-    row: Sample | Converter, texts: Sequence[str], table: Callable[[str], Any] | None = None, own: str = ""
+    row: Sample | Converter,
+    texts: Sequence[str],
+    table: Callable[[str], Any] | None = None,
+    own: str = "",
+    farm: Callable[[str, str, str], Any] | None = None,
 ) -> list[Any]:
-    """The arguments' values, None for each one left out.  ``table`` finds a stick table, ``own`` is the
-    section's.  Raises ValueError."""
-    if not row.arguments and texts == [""]:
-        return []
-    if len(texts) > len(row.arguments):
-        allowed = f"{len(row.arguments)} argument(s)" if row.arguments else "no argument"
+    """The arguments' values, None for each one left out.  ``table`` finds a stick table, ``farm`` a part of
+    the farm, ``own`` is the section's name.  Raises ValueError."""
+    written = sum(bool(argument.name) for argument in row.arguments)
+    if not written and texts == [""]:
+        texts = []
+    if len(texts) > written:
+        allowed = f"{written} argument(s)" if written else "no argument"
         raise ValueError(f"'{row.name}' takes {allowed}, got {len(texts)}: {usage(row)} expected")
     values: list[Any] = []
     for number, argument in enumerate(row.arguments):
@@ -117,6 +127,9 @@ def read_arguments(
             if not text and not argument.optional:
                 raise ValueError(f"'{row.name}' lacks the name of a table: {usage(row)} expected")
             values.append(table(text) if text else None)
+            continue
+        if argument.kind in FARM and farm is not None and (text or argument.optional):
+            values.append(farm(argument.kind, text or "", own))
             continue
         if text is None or (text == "" and (argument.optional or argument.kind != "str")):
             if not argument.optional:

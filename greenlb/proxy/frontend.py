@@ -54,6 +54,9 @@ class LiveFrontend:
             steps.append(forwarded.drop_underscores)
         if self.model.trusted_proxies:
             steps.append(forwarded.trust(self.model.trusted_proxies))
+        counter = self.plane.farm.counter(self.model)
+        if counter is not None:
+            steps.append(counter)
         return tuple(steps)
 
     # -- connections -----------------------------------------------------------------------------

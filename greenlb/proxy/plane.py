@@ -9,6 +9,7 @@ from greenlb.net.tls import ClientContext, ServerContext
 from greenlb.observe.log import Log
 from greenlb.observe.stats import Books
 from greenlb.proxy.backend import LiveBackend
+from greenlb.proxy.farm_now import FarmNow
 from greenlb.proxy.shared import ALONE, Alone
 
 
@@ -29,7 +30,7 @@ class TlsContexts:
 
 class Plane:
     """``connections`` counts the client connections of this process (HAProxy's actconn); ``door`` is their
-    limit.  ``shared`` is what other processes have a part in."""
+    limit.  ``shared`` is what other processes have a part in, ``farm`` what rules may ask about."""
 
     __slots__ = (
         "backends",
@@ -37,6 +38,7 @@ class Plane:
         "config",
         "connections",
         "door",
+        "farm",
         "log",
         "settings",
         "shared",
@@ -61,6 +63,9 @@ class Plane:
         self.door = shared.door(None, maxconn)
         self.stopping = False
         self.backends = {backend.name: self._live(backend, contexts) for backend in config.backends}
+        self.farm = FarmNow(self)
+        if config.farm:
+            config.farm.bind(self.farm)
 
     def _live(self, backend: Backend, contexts: TlsContexts) -> LiveBackend:
         return LiveBackend(backend, self, contexts)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from greenlb.policy.converters import encodings, maps, numbers, tables, text, variables
+from greenlb.policy.converters import encodings, farm, maps, numbers, tables, text, variables
 from greenlb.policy.vocabulary import Converter, nearest
 
 TABLE: dict[str, Converter] = {
-    row.name: row for family in (text, encodings, numbers, maps, tables, variables) for row in family.ROWS
+    row.name: row
+    for family in (text, encodings, numbers, maps, tables, farm, variables)
+    for row in family.ROWS
 }
 
 UNSUPPORTED = frozenset(

@@ -14,7 +14,18 @@ from greenlb.exchange import Exchange
 from greenlb.policy import converters
 from greenlb.policy.expression import Call, parse
 from greenlb.policy.kinds import Cast, can_cast, cast
-from greenlb.policy.samples import connection, cookies, counters, headers, internal, payload, refused, request
+from greenlb.policy.samples import (
+    connection,
+    cookies,
+    counters,
+    farm,
+    headers,
+    internal,
+    payload,
+    refused,
+    request,
+    tls,
+)
 from greenlb.policy.scope import Scope
 from greenlb.policy.vocabulary import (
     WAITING,
@@ -29,7 +40,7 @@ from greenlb.policy.vocabulary import (
 
 TABLE: dict[str, Sample] = {
     name: row
-    for family in (request, headers, cookies, connection, payload, counters, internal)
+    for family in (request, headers, cookies, connection, tls, payload, counters, farm, internal)
     for row in family.ROWS
     for name in (row.name, *row.aliases)
 }
@@ -88,7 +99,7 @@ def compile_expression(calls: list[Call], scope: Scope, fetch_name: str | None =
     if name in _DIRECTED and fetch_name is None:
         name = _DIRECTED[name][scope.response]
     row = find(name)
-    values = read_arguments(row, first.arguments, scope.tables.named, scope.proxy)
+    values = read_arguments(row, first.arguments, scope.tables.named, scope.proxy, scope.farm.find)
     try:
         fetch = row.make(*values)
         every = None if row.every is None else row.every(*values)
@@ -132,7 +143,9 @@ def _converter(call: Call, kind: Kind, scope: Scope) -> tuple[Callable[[Exchange
     if not can_cast(kind, row.takes):
         raise ValueError(f"converter '{call.name}' takes {row.takes}, which {kind} cannot be turned into")
     try:
-        convert = row.make(*read_arguments(row, call.arguments, scope.tables.named, scope.proxy))
+        convert = row.make(
+            *read_arguments(row, call.arguments, scope.tables.named, scope.proxy, scope.farm.find)
+        )
     except ValueError as error:
         raise ValueError(f"converter '{call.name}': {error}") from None
     gives = kind if row.gives == "any" else row.gives

@@ -2,36 +2,12 @@
 
 from __future__ import annotations
 
-_STATE = "rules do not see the state of servers and proxies"
 _TABLES = "stick tables do not keep it"
 _BODY = "rules run before the body is read"
 _RDP = "RDP is not read"
 _AUTH = "there are no user lists"
 
 REASONS: dict[str, str] = {
-    **dict.fromkeys(
-        (
-            "avg_queue",
-            "be_conn",
-            "be_conn_free",
-            "be_sess_rate",
-            "connslots",
-            "fe_conn",
-            "fe_req_rate",
-            "fe_sess_rate",
-            "nbsrv",
-            "queue",
-            "srv_conn",
-            "srv_conn_free",
-            "srv_is_up",
-            "srv_queue",
-            "srv_sess_rate",
-            "srv_uweight",
-            "srv_weight",
-            "srv_iweight",
-        ),
-        _STATE,
-    ),
     **dict.fromkeys(
         (
             "sc_clr_gpc1",
