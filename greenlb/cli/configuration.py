@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from greenlb.cli.files import expand
 from greenlb.cli.flags import Options
 from greenlb.cli.messages import Messages
 from greenlb.config.load import load
+from greenlb.config.predicates import Facts
 from greenlb.config.problems import Problem
 from greenlb.model import Config
+from greenlb.net.versions import libraries
 from greenlb.process.prepared import Prepared, prepare
 
 
@@ -31,6 +34,12 @@ class Ready:
         return any(frontend.binds for frontend in self.config.frontends if not frontend.disabled)
 
 
+def facts() -> Facts:
+    """What the conditional blocks of a haproxy.cfg, and ``-cc``, ask about."""
+    name, _, version = f"OpenSSL {dict(libraries())['OpenSSL']}".partition(" ")
+    return Facts(os.environ, name, version.split()[0])
+
+
 def read(options: Options, messages: Messages) -> Ready:
     """What the command line's files say.
 
@@ -42,12 +51,14 @@ def read(options: Options, messages: Messages) -> Ready:
     except ValueError as error:
         messages.alert(f"config : {error}")
         raise NoConfiguration from None
-    loaded = load(files)
+    loaded = load(files, facts())
     errors: list[Problem] = list(loaded.errors)
     prepared = prepare(loaded.config) if loaded.config is not None else None
     warnings = list(loaded.warnings)
     for where, text in prepared.warnings if prepared is not None else ():
         warnings.append(Problem(where, text))
+    for problem in loaded.notices:
+        messages.notice_in(problem)
     for problem in warnings:
         messages.warning_in(problem)
     for failure in prepared.problems if prepared is not None else ():

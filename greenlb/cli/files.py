@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 
 def expand(paths: Iterable[str]) -> list[str]:
-    """The files that ``-f`` arguments mean: a folder stands for its ``*.ini`` in name order, hidden ones
-    left out, as HAProxy reads its ``*.cfg``.  Raises ValueError when a path cannot be read from."""
+    """The files that ``-f`` arguments mean: a folder stands for its ``*.ini`` and ``*.cfg`` in name order,
+    hidden ones left out.  Raises ValueError when a path cannot be read from."""
     files: list[str] = []
     for path in paths:
         if os.path.isdir(path):
@@ -16,8 +16,6 @@ def expand(paths: Iterable[str]) -> list[str]:
         else:
             files.append(path)
     for file in files:
-        if file.endswith(".cfg"):
-            raise ValueError(f"{file} is a haproxy.cfg; this version of greenlb reads INI files")
         _must_open(file)
     return files
 
@@ -29,7 +27,7 @@ def _folder(path: str) -> list[str]:
         raise _cannot_open(path, error) from None
     wanted = sorted(name for name in names if name.endswith((".ini", ".cfg")) and not name.startswith("."))
     if not wanted:
-        raise ValueError(f"there is no *.ini in the folder {path}")
+        raise ValueError(f"there is no *.ini and no *.cfg in the folder {path}")
     return [os.path.join(path, name) for name in wanted]
 
 

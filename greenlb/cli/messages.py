@@ -40,6 +40,9 @@ class Messages:
     def warning_in(self, problem: Problem) -> None:
         self.warning(_located(problem))
 
+    def notice_in(self, problem: Problem) -> None:
+        self._say("[NOTICE]", _located(problem))
+
     def _say(self, severity: str, text: str) -> None:
         if self._quiet:
             return

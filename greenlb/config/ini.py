@@ -27,12 +27,14 @@ class Statement:
 
     A value of several lines is as many statements; ``continues`` marks those after the first.  What a
     name adds of the user's stands before the value: ``server s1 = ADDRESS`` says ``s1 ADDRESS``.
+    ``repeats``: it may be said again further down, and what was said last counts, as in a haproxy.cfg.
     """
 
     keyword: str
     arguments: str
     where: Where
     continues: bool = False
+    repeats: bool = False
 
 
 @dataclass(slots=True)

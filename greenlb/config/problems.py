@@ -20,11 +20,12 @@ class Problem:
 
 @dataclass(slots=True)
 class Problems:
-    """Errors (the configuration may not run) and warnings, in the order they were met.  What several
-    proxies inherit from one line is told once."""
+    """Errors (the configuration may not run), warnings and notices (nothing is wrong), in the order they
+    were met.  What several proxies inherit from one line is told once."""
 
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    notices: list[Problem] = field(default_factory=list)
     _known: set[Problem] = field(default_factory=set)
 
     def error(self, where: Where, message: str) -> None:
@@ -32,6 +33,9 @@ class Problems:
 
     def warning(self, where: Where, message: str) -> None:
         self._tell(self.warnings, Problem(where, message))
+
+    def notice(self, where: Where, message: str) -> None:
+        self._tell(self.notices, Problem(where, message))
 
     def _tell(self, told: list[Problem], problem: Problem) -> None:
         if problem not in self._known:

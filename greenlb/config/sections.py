@@ -267,7 +267,12 @@ class _Reading:
                 return
             self.settings.named.add(option.name)
             earlier = self.settings.own.get(option.name)
-            if earlier and not option.many and (statement.continues or self.settings.kind != "global"):
+            if (
+                earlier
+                and not option.many
+                and not statement.repeats
+                and (statement.continues or self.settings.kind != "global")
+            ):
                 raise ConfigError(f"'{option.name}' takes one line, and {earlier[0].where} gives it already")
             try:
                 words = split_words(statement.arguments)

@@ -17,7 +17,31 @@ _BARE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 _HEX = re.compile(r"[0-9A-Fa-f]{2}")
 
 
-def split_words(text: str, environment: Mapping[str, str] | None = None) -> list[str]:
+_SAFE = re.compile(r"[^\s\\\"'#$]+")
+
+
+def quote(word: str) -> str:
+    r"""A word as it has to be written for ``split_words`` to read it."""
+    if _SAFE.fullmatch(word):
+        return word
+    if not word:
+        return "''"
+    if "'" not in word and not re.search(r"[\x00-\x1f\x7f\udc80-\udcff]", word):
+        return f"'{word}'"
+    return "".join(_quoted(character) for character in word)
+
+
+def _quoted(character: str) -> str:
+    if character in " \\\"'#$":
+        return f"\\{character}"
+    if character < " " or character == "\x7f" or "\udc80" <= character <= "\udcff":
+        return "".join(f"\\x{octet:02x}" for octet in character.encode("utf-8", "surrogateescape"))
+    return character
+
+
+def split_words(
+    text: str, environment: Mapping[str, str] | None = None, *, unquoted: bool = True
+) -> list[str]:
     r"""Cut ``text`` at blanks into words.
 
     A backslash takes the meaning from a blank, ``#``, ``\``, ``$`` and quotes; ``\r``, ``\n``, ``\t`` and
@@ -25,15 +49,17 @@ def split_words(text: str, environment: Mapping[str, str] | None = None) -> list
     before anything else a backslash is itself, so a regular expression needs no doubled ones.  Between
     single quotes nothing is special; between double quotes backslashes and variables are.  ``#`` starts a
     comment.  ``${NAME}`` is the environment's (or ``${NAME-default}``), also ``$NAME`` between double
-    quotes.  Raises ValueError: a quote left open, a variable that is not set, a bad ``\x``.
+    quotes, and nowhere else unless ``unquoted``.  Raises ValueError: a quote left open, a variable that is
+    not set, a bad ``\x``.
     """
-    return _Splitter(text, os.environ if environment is None else environment).split()
+    return _Splitter(text, os.environ if environment is None else environment, unquoted).split()
 
 
 class _Splitter:
-    def __init__(self, text: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, text: str, environment: Mapping[str, str], unquoted: bool) -> None:
         self.text = text
         self.environment = environment
+        self.unquoted = unquoted
         self.at = 0
 
     def split(self) -> list[str]:
@@ -67,7 +93,7 @@ class _Splitter:
             return self._single()
         if character == '"':
             return self._double()
-        return self._variable(_BRACED)
+        return self._variable(*([_BRACED] if self.unquoted else []))
 
     def _escape(self) -> str:
         follower = self.text[self.at + 1 : self.at + 2]
