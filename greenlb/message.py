@@ -11,7 +11,7 @@ caller.  Values are ``bytes`` without surrounding white space (RFC 9110 section 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 OWS = b" \t"
 
@@ -309,3 +309,17 @@ class Reply:
 
     def __repr__(self) -> str:
         return f"<Reply {self.status} {self.cause}{self.phase}>"
+
+
+class Service(Reply):
+    """An answer that a WSGI application gives.  ``name`` is what the log has in a server's place
+    (``<STATS>``); ``mount`` is the part of the path that becomes SCRIPT_NAME: the rule has seen that the
+    request's path is that or lies below it."""
+
+    __slots__ = ("application", "mount", "name")
+
+    def __init__(self, application: Callable[..., Iterable[bytes]], name: str, mount: str = "") -> None:
+        super().__init__(200, b"OK", Fields(), action="service")
+        self.application = application
+        self.name = name
+        self.mount = mount

@@ -189,6 +189,24 @@ def common_name(der: bytes) -> str | None:
     return str(named[-1].value) if named else None
 
 
+def client_variables(der: bytes) -> dict[str, str]:
+    """What a client's certificate says, by the names that Apache's mod_ssl gives to it."""
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        found = {
+            "SSL_CLIENT_CERT": certificate.public_bytes(serialization.Encoding.PEM).decode(),
+            "SSL_CLIENT_M_SERIAL": f"{certificate.serial_number:X}",
+            "SSL_CLIENT_S_DN": certificate.subject.rfc4514_string(),
+            "SSL_CLIENT_I_DN": certificate.issuer.rfc4514_string(),
+            "SSL_CLIENT_V_START": f"{certificate.not_valid_before_utc:%b %e %H:%M:%S %Y GMT}",
+            "SSL_CLIENT_V_END": f"{certificate.not_valid_after_utc:%b %e %H:%M:%S %Y GMT}",
+        }
+    except ValueError:
+        return {}
+    name = common_name(der)
+    return found if name is None else found | {"SSL_CLIENT_S_DN_CN": name}
+
+
 def kind_of(key: PublicKeyTypes) -> str:
     """What a client has to understand to take a certificate with this key."""
     if isinstance(key, rsa.RSAPublicKey):

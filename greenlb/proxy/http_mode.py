@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from greenlb import replies
 from greenlb.exchange import ENDINGS, Client, Exchange
-from greenlb.message import Reply, Request
+from greenlb.message import Reply, Request, Service
 from greenlb.net import greenlets
 from greenlb.net.sockets import Stream, Timeout
 from greenlb.protocol.http1 import BadMessage, head_end, parse_request
+from greenlb.proxy import services
 from greenlb.proxy.backend import LiveBackend, Refusal
 from greenlb.proxy.forward import Forward
 from greenlb.proxy.queue import pause
@@ -24,6 +25,7 @@ from greenlb.proxy.upstream.network import Upstream
 
 if TYPE_CHECKING:
     from greenlb.proxy.frontend import LiveFrontend
+    from greenlb.proxy.serving import Serving
 
 # How a request can begin: empty lines (RFC 9112 section 2.2) and a method.
 _EMPTY_LINES = re.compile(rb"\A(?:\r\n)++")
@@ -39,7 +41,18 @@ class HttpConnection:
     """``buffer`` holds bytes read and not yet used; ``held`` a server connection that is this client's
     alone."""
 
-    __slots__ = ("broken", "buffer", "client", "held", "live", "rest", "stream", "unread")
+    __slots__ = (
+        "broken",
+        "buffer",
+        "client",
+        "environ",
+        "held",
+        "live",
+        "rest",
+        "serving",
+        "stream",
+        "unread",
+    )
 
     def __init__(self, stream: Stream, client: Client, live: LiveFrontend) -> None:
         self.stream = stream
@@ -50,6 +63,10 @@ class HttpConnection:
         self.rest = 0  # how much of the request's body was not taken, as Request.length
         self.unread = False  # the client may still be sending: close gently
         self.broken = False  # the client must see that its answer was cut: close with a reset
+        self.serving: Serving | None = None  # what a WSGI application is doing for it
+        self.environ: tuple[object, dict[str, Any]] | None = (
+            None  # what all its requests to one have in common
+        )
 
     # -- idle and busy ---------------------------------------------------------------------------
 
@@ -112,7 +129,9 @@ class HttpConnection:
     def drain(self) -> None:
         """No request is to follow the one that runs; an idle client has a moment left for its next one,
         whose answer announces the end.  To close at once could meet a request that is under way."""
-        if self.stream.awaited_by(self.wake):
+        if self.serving is not None:
+            self.serving.drain()
+        elif self.stream.awaited_by(self.wake):
             self.stream.expire_in(DRAIN_SECONDS)
 
     def evict_held(self) -> None:
@@ -254,6 +273,8 @@ class HttpConnection:
     def answer(self, x: Exchange, reply: Reply) -> bool:
         """Send an answer of our own.  True: the connection goes on."""
         request = x.request
+        if isinstance(reply, Service):
+            return services.serve(self, x, reply)
         x.ended(reply.cause, reply.phase)
         if reply.action and self._unanswered(x, reply):
             return False

@@ -1,0 +1,41 @@
+"""Services: WSGI applications of ours that a rule lets answer in place of a server."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from greenlb.exchange import Exchange
+from greenlb.message import Service
+from greenlb.protocol.wsgi import Errors
+from greenlb.proxy.serving import Serving, template
+
+if TYPE_CHECKING:
+    from greenlb.proxy.http_mode import HttpConnection
+
+
+class _Serving(Serving):
+    """A service's answer: HAProxy puts an applet's through no rules."""
+
+    __slots__ = ("name",)
+
+
+def serve(conn: HttpConnection, x: Exchange, service: Service) -> bool:
+    """Let ``service`` answer.  True when the client's connection may carry another request.  Raises Cut."""
+    request = x.request
+    assert request is not None
+    x.service = service.name
+    x.served = x.connected = time.monotonic()
+    live = conn.live
+    serving = _Serving(conn, x, request, live.model.timeouts.server)
+    serving.name = f"{live.model.name}/{service.name}"
+    log = live.plane.log
+    made = template(
+        conn.client,
+        service.mount,
+        Errors(lambda line: log.event(4, f"{serving.name}: {line}", log.settings.log_targets)),
+        processes=live.plane.settings.workers != 0,
+    )
+    again = serving.run(service.application, made)
+    x.ended(service.cause, service.phase)
+    return again
