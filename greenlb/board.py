@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from struct import Struct
 from typing import Final
 
@@ -100,6 +101,30 @@ class Board:
             read = self._readers[columns] = [shape.unpack_from for shape in shapes]
         cells, memory, place = self._cells, self._memory, column * 8
         return lambda: read[cells[_USED]](memory, place)
+
+    def rows_of(self, first: int, count: int) -> list[list[int]]:
+        """``count`` neighbouring columns from ``first``: a list for every row that has ever been in use."""
+        width, cells = self.width, self._cells
+        return [
+            cells[start : start + count].tolist()
+            for start in range(first, first + cells[_USED] * width, width)
+        ]
+
+    def gather(self, columns: Sequence[int]) -> Callable[[], list[int]]:
+        """A reader of columns that lie anywhere: each call gives their totals over all rows (0.1 us a column
+        and row)."""
+        if not columns:
+            return list
+        pick = itemgetter(*columns, columns[0])  # two at least, so that they come as a tuple
+        width, cells = self.width, self._cells
+
+        def read() -> list[int]:
+            rows = [pick(cells[n * width : (n + 1) * width]) for n in range(cells[_USED])]
+            totals = list(rows[0] if len(rows) == 1 else map(sum, zip(*rows, strict=True)))
+            totals.pop()
+            return totals
+
+        return read
 
     def total(self, column: int) -> int:
         """One column added up over all writers."""

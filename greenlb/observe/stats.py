@@ -12,7 +12,7 @@ microseconds here; whoever shows them divides by the sessions of the time that h
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -45,7 +45,9 @@ COUNTERS: Final[dict[str, Counter]] = {
     "rate_max": Counter("FSB", "most sessions in a second", sampled=True),
     "req_rate_max": Counter("F", "most requests in a second", sampled=True),
     "conn_rate_max": Counter("F", "most connections in a second", sampled=True),
-    "lastsess": Counter("SB", "when the last session began: milliseconds of the monotonic clock", sampled=True),
+    "lastsess": Counter(
+        "SB", "when the last session began: milliseconds of the monotonic clock", sampled=True
+    ),
     "qtime_avg": Counter("SB", "qtime of the last requests, on average", sampled=True),
     "ctime_avg": Counter("SB", "ctime of the last requests, on average", sampled=True),
     "rtime_avg": Counter("SB", "rtime of the last requests, on average", sampled=True),
@@ -99,19 +101,23 @@ class Cells:
     bout: int
     connect: int
     ctime: int
+    ctime_max: int
     eresp: int
     hrsp_other: int
     intercepted: int
     lbtot: int
     qcur: int
     qtime: int
+    qtime_max: int
     req_tot: int
     reuse: int
     rtime: int
+    rtime_max: int
     scur: int
     srv_abrt: int
     stot: int
     ttime: int
+    ttime_max: int
     wredis: int
     wretr: int
 
@@ -136,12 +142,16 @@ class Cells:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one object has counted: ``kind`` is F, L, S or B as in HAProxy's documentation."""
+    """What one object has counted: ``kind`` is F, L, S or B as in HAProxy's documentation.  ``proxy`` is the
+    section that it belongs to, ``part`` a listener's bind or the server; ``block`` holds what is its own."""
 
     kind: str
     pxname: str
     svname: str
     values: dict[str, int]
+    proxy: Frontend | Backend
+    part: Bind | Server | None
+    block: Cells
 
 
 class _Listeners(NamedTuple):
@@ -257,11 +267,13 @@ class Books:
         cells[block.bin] += received
         cells[block.bout] += sent
         cells[block.stot] += 1
+        if server is not None:
+            self._timed(x, block)
+            if x.answered < 0.0 and x.backend is not None:  # the answer is not the server's
+                block = self._backends[id(x.backend)]
         if code >= 0:
             cells[block.req_tot] += 1
             cells[block.hrsp_other + code] += 1
-        if server is not None:
-            self._timed(x, block)
 
     def _timed(self, x: Exchange, block: Cells) -> None:
         """How the server was chosen and reached, and how long that took."""
@@ -272,16 +284,28 @@ class Books:
         if served < 0.0:
             return
         if x.head_done >= 0.0:
-            cells[block.qtime] += int((served - x.head_done) * 1e6)
+            time = int((served - x.head_done) * 1e6)
+            cells[block.qtime] += time
+            if time > cells[block.qtime_max]:
+                cells[block.qtime_max] = time
         if connected >= 0.0:
             if x.reused:
                 cells[block.reuse] += 1
             else:
                 cells[block.connect] += 1
-                cells[block.ctime] += int((connected - served) * 1e6)
+                time = int((connected - served) * 1e6)
+                cells[block.ctime] += time
+                if time > cells[block.ctime_max]:
+                    cells[block.ctime_max] = time
             if x.answered >= 0.0:
-                cells[block.rtime] += int((x.answered - connected) * 1e6)
-        cells[block.ttime] += int((x.end - x.start) * 1e6)
+                time = int((x.answered - connected) * 1e6)
+                cells[block.rtime] += time
+                if time > cells[block.rtime_max]:
+                    cells[block.rtime_max] = time
+        time = int((x.end - x.start) * 1e6)
+        cells[block.ttime] += time
+        if time > cells[block.ttime_max]:
+            cells[block.ttime_max] = time
 
     def _ended(self, x: Exchange, block: Cells) -> None:
         """Count an ending that was not the usual one."""
@@ -302,7 +326,11 @@ class Books:
                 counter = "dresp"
         if not counter:
             return
-        if "L" not in COUNTERS[counter].kinds:
+        if counter == "dreq" and x.backend is not None:
+            cells[self._backends[id(x.backend)].named(counter)] += 1
+        elif counter == "dresp":
+            cells[block.named(counter)] += 1
+        if "L" not in COUNTERS[counter].kinds or counter == "dresp":
             carrier = self.carrier(x)
             if carrier is None:
                 return
@@ -311,65 +339,79 @@ class Books:
                 cells[block.eresp] += 1
         cells[block.named(counter)] += 1
 
-    def sample(self) -> None:
-        """Raise the maxima to what the gauges of all processes show now.  One process does this, from
-        time to time: maxima of several writers could not be added up."""
-        for whole, parts in self._groups():
-            for block in parts:
-                if block is not whole:
-                    self._raise(block, (block,))
-            self._raise(whole, parts)
+    def proxies(self) -> Iterator[Frontend | Backend]:
+        """What ``groups`` are the blocks of."""
+        for frontend in self._frontends:
+            yield frontend.model
+        for farm in self._farms:
+            yield farm.model
 
-    def _raise(self, block: Cells, parts: tuple[Cells, ...]) -> None:
-        for name, counter in COUNTERS.items():
-            if counter.of and block.kind in counter.kinds:
-                now = sum(self.board.total(part.named(counter.of)) for part in parts)
-                self.cells[block.named(name)] = max(self.cells[block.named(name)], now)
-
-    def _groups(self) -> Iterator[tuple[Cells, tuple[Cells, ...]]]:
-        """Each frontend and backend, and the blocks that add up to it."""
+    def groups(self) -> Iterator[tuple[Cells, tuple[Cells, ...]]]:
+        """Each frontend and backend, and the blocks that add up to it: a backend's own is the last of its."""
         for frontend in self._frontends:
             yield frontend.own, frontend.listeners
         for farm in self._farms:
             yield farm.own, (*farm.servers, farm.own)
 
-    def clear(self) -> None:
-        """Everything from 0 on, save what is now.  The one process that samples does this: what the others
-        have counted is taken off in its own row, and they go on counting."""
-        for whole, parts in self._groups():
+    def clear(self, everything: bool = True) -> None:
+        """Maxima, or ``everything`` save what is now, from 0 on.  The one process that samples does this:
+        what the others have counted is taken off in its own row, and they go on counting."""
+        board = self.board
+        for whole, parts in self.groups():
             for block in {id(block): block for block in (*parts, whole)}.values():
                 for name, counter in COUNTERS.items():
-                    if block.kind in counter.kinds and not counter.gauge:
-                        place = block.named(name)
-                        self.cells[place] -= self.board.total(place)
-        self.sample()
+                    if block.kind not in counter.kinds or counter.gauge:
+                        continue
+                    place = block.named(name)
+                    if counter.peak:  # that of a request which ends just now may survive
+                        column = board.column(place)
+                        for row in range(len(column)):
+                            if column[row]:
+                                column[row] = 0
+                    elif counter.sampled:
+                        if everything or name.endswith("_max") or counter.of:
+                            self.cells[place] = 0
+                    elif everything:
+                        self.cells[place] -= board.total(place)
 
     def read(self) -> Iterator[Row]:
-        """The farm's numbers: frontends with their listeners, then backends, servers first."""
+        """The farm's numbers: frontends with their listeners, then backends, servers first.  Each is read
+        when it is asked for."""
         for front in self._frontends:
-            name = front.model.name
-            yield Row("F", name, "FRONTEND", self._sum(front.own, front.listeners))
-            for bind, block in zip(front.model.binds, front.listeners, strict=True):
-                yield Row(
-                    "L", name, f"sock-{bind.name}" if bind.name.isdigit() else bind.name, self._values(block)
-                )
+            model = front.model
+            name = model.name
+            parts = [self.values(block) for block in front.listeners]
+            yield Row("F", name, "FRONTEND", self._sum(front.own, parts), model, None, front.own)
+            for bind, block, values in zip(model.binds, front.listeners, parts, strict=True):
+                svname = f"sock-{bind.name}" if bind.name.isdigit() else bind.name
+                yield Row("L", name, svname, values, model, bind, block)
         for farm in self._farms:
-            name = farm.model.name
-            for server, block in zip(farm.model.servers, farm.servers, strict=True):
-                yield Row("S", name, server.name, self._values(block))
-            yield Row("B", name, "BACKEND", self._sum(farm.own, (*farm.servers, farm.own)))
+            backend, parts = farm.model, []
+            for server, block in zip(backend.servers, farm.servers, strict=True):
+                parts.append(values := self.values(block))
+                yield Row("S", backend.name, server.name, values, backend, server, block)
+            parts.append(self.values(farm.own))
+            yield Row("B", backend.name, "BACKEND", self._sum(farm.own, parts), backend, None, farm.own)
 
-    def _values(self, block: Cells) -> dict[str, int]:
-        held = [name for name, counter in COUNTERS.items() if block.kind in counter.kinds]
-        return {name: self.board.total(block.named(name)) for name in held}
+    def values(self, block: Cells) -> dict[str, int]:
+        """What a block holds, over all processes."""
+        names, peaks = _NAMES[block.kind], _PEAKS[block.kind]
+        rows = self.board.rows_of(block.first, len(names))
+        added = rows[0] if len(rows) == 1 else list(map(sum, zip(*rows, strict=True)))
+        if peaks and len(rows) > 1:
+            added[-peaks:] = map(max, zip(*[row[-peaks:] for row in rows], strict=True))
+        return dict(zip(names, added, strict=True))
 
-    def _sum(self, whole: Cells, parts: tuple[Cells, ...]) -> dict[str, int]:
-        """The parts added up; maxima are the whole's own."""
+    def _sum(self, whole: Cells, parts: Sequence[dict[str, int]]) -> dict[str, int]:
+        """The parts put together; what is sampled is the whole's own."""
         totals: dict[str, int] = {}
-        for block in parts:
-            for name, value in self._values(block).items():
-                totals[name] = totals.get(name, 0) + value
-        return totals | {n: v for n, v in self._values(whole).items() if COUNTERS[n].of}
+        for values in parts:
+            for name, value in values.items():
+                if COUNTERS[name].peak:
+                    totals[name] = max(totals.get(name, 0), value)
+                else:
+                    totals[name] = totals.get(name, 0) + value
+        return totals | {n: v for n, v in self.values(whole).items() if COUNTERS[n].sampled}
 
 
 def gauges(board: Board) -> list[int]:
@@ -398,3 +440,7 @@ def _layout(kind: str) -> str:
 
 
 _LAYOUTS: Final = {kind: _layout(kind) for kind in "FLSB"}
+_NAMES: Final = {
+    kind: [name for name, counter in COUNTERS.items() if kind in counter.kinds] for kind in "FLSB"
+}
+_PEAKS: Final = {kind: sum(COUNTERS[name].peak for name in names) for kind, names in _NAMES.items()}

@@ -19,6 +19,7 @@ from gevent.event import Event
 from greenlb.board import HEARTBEAT, Board
 from greenlb.model import Config
 from greenlb.observe.log import Log
+from greenlb.observe.sampler import Sampler
 from greenlb.observe.stats import Books
 from greenlb.process.channel import Message
 from greenlb.process.inbox import Inbox
@@ -32,7 +33,7 @@ from greenlb.proxy.standing import Standings
 PULSE: Final = 1.0
 """Seconds between two heartbeats."""
 SAMPLE: Final = 0.25
-"""Seconds between two looks at the gauges, whose highest values are kept."""
+"""Seconds between two looks at the counters."""
 DEADLINE: Final = 1.0
 """Seconds that workers have to answer; who does not is left out."""
 
@@ -108,6 +109,7 @@ class Control:
     ) -> None:
         self.config = config
         self.books = books
+        self.sampler = Sampler(books)
         self.log = log
         self.standings = standings
         self.workers = Workers()
@@ -130,10 +132,10 @@ class Control:
 
     # -- counters --------------------------------------------------------------------------------
 
-    def clear_counters(self) -> None:
-        """All counters from 0 on.  Each worker goes on adding to its own cells; what they show now is
-        taken off in ours, so nothing that is counted meanwhile is lost."""
-        self.books.clear()
+    def clear_counters(self, everything: bool = True) -> None:
+        """Maxima, or all counters, from 0 on.  Each worker goes on adding to its own cells; what they show
+        now is taken off in ours, so nothing that is counted meanwhile is lost."""
+        self.sampler.clear(everything)
 
 
 class Seated:
@@ -147,7 +149,7 @@ class Seated:
         self._timers: list[Any] = []
         loop = get_hub().loop
         self._repeat(PULSE, self._beat)
-        self._repeat(SAMPLE, control.books.sample)
+        self._repeat(SAMPLE, control.sampler.sample)
         # The one watcher that keeps the loop alive when there is nothing to check.
         stop = loop.signal(signal.SIGTERM)
         stop.start(self.stopped.set)

@@ -8,6 +8,7 @@ from greenlb.board import Board
 from greenlb.exchange import ENDINGS, Client, Exchange
 from greenlb.message import Fields, Request, Response
 from greenlb.model import NOWHERE, Address, Backend, Bind, Config, Frontend, Global, Server
+from greenlb.observe.sampler import Sampler
 from greenlb.observe.stats import COUNTERS, Books, Row, gauges
 
 
@@ -42,6 +43,17 @@ def exchange(frontend: Frontend = WWW, bind: int = 0, *, at: int | None = 0) -> 
     return x
 
 
+class Clock:
+    """A clock that a test moves; each look at it is a tenth of a second later."""
+
+    def __init__(self) -> None:
+        self.time = 100.0
+
+    def now(self) -> float:
+        self.time += 0.1
+        return self.time
+
+
 def rows(*own: Books) -> dict[str, Row]:
     return {f"{row.pxname}/{row.svname}": row for row in own[0].read()}
 
@@ -58,10 +70,12 @@ def test_an_exchange_shows_once_on_each_object_it_touched() -> None:
     back = front | {"stot": 1, "lbtot": 1, "connect": 1}
     back |= {"qtime": 2000, "ctime": 3000, "rtime": 10000, "ttime": 26000}
     expected = {"www/FRONTEND": front, "www/tls": front, "web/s1": back, "web/BACKEND": back}
+    back |= {f"{name}_max": value for name, value in back.items() if name.endswith("time")}
+    expected |= {"web/s1": back, "web/BACKEND": back}
     for name, row in table.items():
         found = values(row)
         wanted = dict(expected.get(name, {}))
-        for timer in ("qtime", "ctime", "rtime", "ttime"):
+        for timer in [name for name in back if "time" in name]:
             assert found.pop(timer, 0) == pytest.approx(wanted.pop(timer, 0), abs=2)
         assert found == wanted, name
 
@@ -196,7 +210,8 @@ def test_a_cookie_is_not_a_choice_and_an_idle_connection_is_reused() -> None:
 
 
 def test_gauges_and_their_maxima() -> None:
-    sampler, one, two = books(3)
+    control, one, two = books(3)
+    sampler = Sampler(control, Clock().now)
     first, second = exchange(bind=0).client, exchange(bind=1).client
     one.opened(first)
     two.opened(second)
@@ -208,7 +223,7 @@ def test_gauges_and_their_maxima() -> None:
     one.closed(first)
     one.cells[carrier.scur] -= 2
     sampler.sample()
-    table = rows(sampler)
+    table = rows(control)
     front, listener = table["www/FRONTEND"].values, table["www/sock-1"].values
     assert (front["scur"], front["smax"], front["stot"]) == (1, 2, 2)
     assert (listener["scur"], listener["smax"]) == (0, 1)
@@ -237,7 +252,7 @@ def test_gauges_are_found_by_name_and_kind() -> None:
         own.cells[place] = 0
     listener = rows(own)["www/sock-1"].values
     assert (listener["scur"], listener["stot"]) == (0, 1)
-    assert len(gauges(board)) == 3 + 2 * 2 + 2 * 2
+    assert len(gauges(board)) == 3 * 2 + 2 * 4 + 2 * 2
 
 
 def test_cleared_counters_lose_nothing_that_comes_after() -> None:
@@ -247,11 +262,14 @@ def test_cleared_counters_lose_nothing_that_comes_after() -> None:
     other.opened(client)
     other.opened(client)
     other.account(exchange())
-    own.sample()
+    sampler = Sampler(own, Clock().now)
+    sampler.sample()
     other.closed(client)
-    own.clear()
+    sampler.clear()
+    sampler.sample()
     listener = rows(own)["www/sock-1"].values
     assert (listener["stot"], listener["bin"], listener["scur"], listener["smax"]) == (0, 0, 1, 1)
+    assert rows(own)["web/s1"].values["ttime_max"] == 0
     other.account(exchange())
     assert rows(own)["web/s1"].values["stot"] == 1
     assert rows(own)["web/BACKEND"].values["stot"] == 1
