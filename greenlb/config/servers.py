@@ -10,6 +10,7 @@ from greenlb.config.context import Context, must_read
 from greenlb.config.schema import PROXY_V2_OPTIONS, SERVER
 from greenlb.config.sections import Given, Settings
 from greenlb.config.tls import check_protocols, merged, version_range, without_ssl
+from greenlb.config.upstreams import application, place
 from greenlb.config.values import NAME, ConfigError
 from greenlb.model import Address, Check, SendProxy, Server, ServerTls, Where
 from greenlb.policy.farm import Farm
@@ -72,7 +73,8 @@ class _Line:
             raise ConfigError("expected an address with a port, such as 10.0.0.11:80")
         self.own = SERVER.read(words[2:])
         fields = self.fields = merged(self.defaults, self.own)
-        address = server_address(words[1])
+        app = application(words[1], self.own, fields, self.scope.mode)
+        address = server_address(words[1]) if app is None else place(words[1])
         if not fields.get("ssl"):
             self._warn_of_no_ssl()
         return Server(
@@ -88,7 +90,9 @@ class _Line:
             check=self._check(address) if fields.get("check") else None,
             tls=self._tls() if fields.get("ssl") else None,
             send_proxy=self._send_proxy(),
-            source=self._source(address),
+            source=self._source(address) if app is None else None,
+            app=app,
+            proto=fields.get("proto", "h1") if app is None else "h1",
         )
 
     def _send_proxy(self) -> SendProxy | None:
