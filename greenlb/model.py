@@ -8,13 +8,15 @@ it came from.  Rules, formats and conditions stand here compiled, as plain calla
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from greenlb.exchange import Exchange
+    from greenlb.live import Affinity, Farm, ServiceSlot, StickTables
     from greenlb.message import Reply
+    from greenlb.names import Resolution, Resolvers
     from greenlb.script import Agent, External, Observe, Script
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -57,7 +59,8 @@ NOWHERE: Final = Where("(built in)", 0)
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where to listen or to connect.  ``host`` is a numeric IPv4 or IPv6 address, empty for all
-    addresses, or the path of a unix socket when ``unix``.  ``name`` is what the configuration said."""
+    addresses, or the path of a unix socket when ``unix``.  ``name`` is what the configuration said.  A
+    server's host is empty while its name has no address."""
 
     host: str
     port: int = 0
@@ -182,6 +185,21 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Wsgi:
+    """``server NAME = wsgi:MODULE:ATTRIBUTE``.  ``factory``: it is called once for the application;
+    ``chdir`` is where it is imported from, ``mount`` its SCRIPT_NAME."""
+
+    module: str
+    attribute: str
+    factory: bool = False
+    chdir: str = ""
+    mount: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.attribute}{'()' * self.factory}"
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """One server of a backend.  ``number`` counts from 1 within its backend (HAProxy's sid)."""
 
@@ -200,12 +218,16 @@ class Server:
     tls: ServerTls | None = None
     send_proxy: SendProxy | None = None
     source: Address | None = None  # what to connect from
+    resolution: Resolution | None = None  # how its name is looked up while we run
+    forget: bool = False  # an address that it was given while we ran does not outlive a reload
     agent: Agent | None = None
     observe: Observe | None = None
     track: str = ""  # backend/server whose health it has
     slowstart: float = 0.0
     down_shuts_sessions: bool = False  # on-marked-down shutdown-sessions
     up_shuts_backups: bool = False  # on-marked-up shutdown-backup-sessions
+    app: Wsgi | None = None  # it is a WSGI application of this process
+    proto: str = "h1"  # h1 | uwsgi
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +284,7 @@ class Balance:
     hash_function: str = "sdbm"
     avalanche: bool = False
     draws: int = 2  # random(N)
+    factor: int = 0  # hash-balance-factor, per cent; 0: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,54 +322,14 @@ class StickTable:
     store: tuple[tuple[str, int], ...] = ()
 
 
-class StickTables(Protocol):
-    """The stick tables at work.  Rules hold them, so they are made with the rules."""
-
-    def __len__(self) -> int: ...
-
-    def specs(self) -> Sequence[StickTable]:
-        """What each is."""
-
-    def open(self, folder: str, log: Callable[[int, str], None]) -> None:
-        """Open their files, in the process that uses them."""
-
-    def flush(self) -> bool:
-        """Write what happened; True when there is more."""
-
-    def close(self) -> None:
-        """Write the rest."""
-
-
-class Farm(Protocol):
-    """What rules ask about the farm as it is now."""
-
-    def __len__(self) -> int: ...
-
-    def bind(self, live: Any) -> None:
-        """Let them ask ``live``, in the process that serves."""
-
-
-class Affinity(Protocol):
-    """The ``stick`` rules of a backend, compiled."""
-
-    @property
-    def wants_hello(self) -> bool: ...
-
-    def match(
-        self, x: Exchange, usable: Callable[[Server], bool], decided: bool = False
-    ) -> Server | None: ...
-
-    def store(self, x: Exchange) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class StatsPage:
-    """The ``stats`` options of the proxy called ``proxy``, as its page needs them: what decides who gets it is
+    """The ``stats`` options of the proxy called ``proxy``, as its page needs them; who gets it is decided by
     a request rule.  ``refresh`` is seconds (0: not said); ``node`` and ``description`` are None when they are
     not shown, ``scope`` is empty when all proxies are."""
 
     proxy: str
-    uri: str = "/haproxy?stats"
+    uri: str
     refresh: int = 0
     hide_version: bool = False
     legends: bool = False
@@ -494,6 +477,8 @@ class Config:
     files: tuple[str, ...] = ()
     tables: StickTables | None = None
     farm: Farm | None = None
+    services: Iterable[ServiceSlot] = ()
+    resolvers: tuple[Resolvers, ...] = ()
 
     def backend(self, name: str) -> Backend | None:
         return next((b for b in self.backends if b.name == name), None)

@@ -14,9 +14,12 @@ PREFIX: Final = "wsgi:"
 _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _TARGET = re.compile(rf"({_NAME}):({_NAME})(\(\))?")
 _CONNECTING: Final = frozenset(
-    "addr agent_addr agent_check agent_port check_proto check_send_proxy check_sni check_ssl port proto "
-    "proxy_v2_options send_proxy source ssl usesrc init_addr resolvers".split()
-)
+    (
+        "addr", "agent_addr", "agent_check", "agent_port", "check_proto", "check_send_proxy", "check_sni",
+        "check_ssl", "init_addr", "port", "proto", "proxy_v2_options", "resolvers", "send_proxy", "source",
+        "ssl", "usesrc",
+    )
+)  # fmt: skip
 """What is about a connection: an application has none."""
 
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 from typing import Final
 
 from greenlb.config.options import Option, Table
+from greenlb.config.schema.checks import SERVER_CHECKS
 from greenlb.config.schema.tls import FILE, TLS_RANGE, TLS_SUITES
+from greenlb.config.schema.upstreams import UPSTREAM
 from greenlb.config.values import Choice, Duration, Flag, Integer, Listed, Matching, Text
 
 PROXY_V2_OPTIONS: Final = ("ssl", "cert-cn", "ssl-cipher", "authority", "crc32c")
 """What ``proxy-v2-options`` may ask for."""
 
 _UNSUPPORTED: Final = (
-    "agent-addr", "agent-check", "agent-inter", "agent-port", "agent-send", "allow-0rtt",
-    "check-alpn", "check-proto", "check-sni", "check-ssl", "check-via-socks4",
-    "error-limit", "force-sslv3", "id", "init-addr", "log-proto", "max-reuse", "maxqueue",
-    "minconn", "namespace", "no-agent-check", "no-check-ssl",
-    "no-ssl-reuse", "no-tfo", "non-stick", "npn", "observe", "on-error", "on-marked-down",
-    "on-marked-up", "pool-low-conn", "pool-max-conn", "pool-purge-delay", "proto",
+    "allow-0rtt",
+    "check-proto", "check-via-socks4",
+    "force-sslv3", "id", "init-addr", "log-proto", "max-reuse", "maxqueue",
+    "minconn", "namespace",
+    "no-ssl-reuse", "no-tfo", "non-stick", "npn",
+    "pool-low-conn", "pool-max-conn", "pool-purge-delay",
     "redir", "resolve-net", "resolve-opts", "resolve-prefer", "resolvers",
     "shard",
-    "slowstart", "socks4", "ssl-reuse", "stick", "tcp-ut", "tfo", "track", "usesrc", "ws",
+    "socks4", "ssl-reuse", "stick", "tcp-ut", "tfo", "usesrc", "ws",
 )  # fmt: skip
 
 SERVER: Final = Table(
@@ -79,7 +81,8 @@ SERVER: Final = Table(
             name="check",
             kind=Flag(),
             field="check",
-            doc="It is checked by a TCP connection; without this word it always counts as up.",
+            doc="It is checked as the backend says, by a TCP connection unless it says otherwise; without this word it "
+            "always counts as up.",
         ),
         Option(
             name="no-check",
@@ -181,6 +184,8 @@ SERVER: Final = Table(
             field="check_send_proxy",
             doc="Undoes a check-send-proxy of default-server.",
         ),
+        *SERVER_CHECKS,
+        *UPSTREAM,
         Option(
             name="source",
             kind=Text("ADDRESS", "an address of this machine"),
