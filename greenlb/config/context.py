@@ -12,6 +12,7 @@ from greenlb.config.sections import Settings
 from greenlb.config.values import ConfigError
 from greenlb.model import LogTarget
 from greenlb.policy.farm import Farm
+from greenlb.policy.services import Services
 from greenlb.policy.stick.registry import Tables
 
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
@@ -22,7 +23,7 @@ class Context:
     """``settings`` is the global section's, ``log_targets`` its targets, which ``log = global`` stands
     for.  ``texts`` remembers what each compiled callable was written as, by its ``id``: the model keeps
     the callable alive, and ``dump`` prints the text.  ``tables`` are the stick tables of all sections,
-    ``farm`` their names and those of their servers."""
+    ``farm`` their names and those of their servers, ``services`` what rules answer with."""
 
     problems: Problems
     settings: Settings
@@ -30,6 +31,7 @@ class Context:
     texts: dict[int, str] = field(default_factory=dict)
     tables: Tables = field(default_factory=Tables)
     farm: Farm = field(default_factory=Farm)
+    services: Services = field(default_factory=Services)
 
     def written(self, compiled: Compiled, text: str) -> Compiled:
         """``compiled`` itself, its text noted."""

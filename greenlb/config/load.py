@@ -87,7 +87,15 @@ def _load(parsed: Iterable[ini.Section], files: tuple[str, ...], problems: Probl
         front, back = build(context, proxy, number)
         frontends += [front] if front is not None else []
         backends += [back] if back is not None else []
-    config = Config(_global(context), tuple(frontends), tuple(backends), files, context.tables, context.farm)
+    config = Config(
+        _global(context),
+        tuple(frontends),
+        tuple(backends),
+        files,
+        context.tables,
+        context.farm,
+        context.services,
+    )
     check(config, sections, problems)
     _sort(problems, files)
     return Loaded(config, problems.errors, problems.warnings, context.texts, problems.notices)

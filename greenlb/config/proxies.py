@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, Final
 
 from greenlb.config.binds import binds
+from greenlb.config.checks import health_check
 from greenlb.config.context import Context
 from greenlb.config.errorfiles import errorfiles
 from greenlb.config.logs import FORMATS, captures, compiled_format, log_format, targets
@@ -14,6 +15,7 @@ from greenlb.config.rules import Compiler, check_order
 from greenlb.config.schema import COOKIE, PROXY
 from greenlb.config.sections import Settings
 from greenlb.config.servers import servers
+from greenlb.config.stats import stats
 from greenlb.config.sticks import affinity
 from greenlb.config.values import TOKEN, ConfigError
 from greenlb.model import Backend, Balance, Cookie, ForwardFor, Frontend, Timeouts
@@ -56,12 +58,14 @@ class _Builder:
         check_order(context, proxy)
         self.compiler = Compiler(context, proxy, self.mode)
         self.tcp = self.compiler.tcp_rules()
+        page, page_rule = stats(context, proxy, self.compiler)
         self.shared: dict[str, Any] = {
             "name": proxy.name,
             "number": number,
             "where": proxy.where,
             "disabled": _disabled(proxy),
-            "request_rules": self.compiler.request_rules(),
+            "stats": page,
+            "request_rules": self.compiler.request_rules(page_rule),
             "response_rules": self.compiler.response_rules(),
             "content_rules": tuple(self.tcp.lists["content"]),
             "inspect_delay": self.tcp.inspect_delay,
@@ -106,9 +110,11 @@ class _Builder:
         context, proxy = self.context, self.proxy
         fields = self._plain(Backend, "backend")
         self._check_redispatch(fields)
-        farm = servers(context, proxy, self.compiler.scope)
+        script = health_check(context, proxy, self.compiler.scope)
+        farm = servers(context, proxy, self.compiler.scope, script)
         fields |= {
             "servers": farm,
+            "health_check": script,
             "stick": affinity(context, proxy, self.compiler, farm, fields.get("persist", False)),
             "balance": self._balance(),
             "cookie": _cookie(context, proxy),
@@ -201,10 +207,13 @@ def ignore_http(context: Context, proxy: Settings) -> None:
         proxy.ignored.add(option.name)
         if item.value in (False, None) or not (option.warns or proxy.says(option.name)):
             continue
-        context.problems.warning(item.where, _needs_http(option, proxy))
+        where = proxy.where if option.field == "stats" else item.where  # those of a page are told of once
+        context.problems.warning(where, _needs_http(option, proxy))
 
 
 def _needs_http(option: Option, proxy: Settings) -> str:
+    if option.field == "stats":
+        return f"'stats' statement ignored for {proxy.title} as it requires HTTP mode."
     if option.name == "cookie":
         return f"cookie will be ignored for {proxy.title} (needs 'mode http')."
     if option.name in _PLURAL:

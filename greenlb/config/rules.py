@@ -42,6 +42,9 @@ RESPONSE: Final[Sequence[Mapping[str, _Compile]]] = (
     {"rspadd": rules.compile_header_add},
 )
 
+_FIRST: Final = 2
+"""How many of these groups end before the statistics page; ``http-request allow`` ends those alone."""
+
 _ORDER: Final[Sequence[Collection[str]]] = (("tcp-request",), *REQUEST, ("use_backend",))
 """The groups of rules by when they run."""
 
@@ -79,6 +82,7 @@ class Compiler:
             acls={},
             tables=context.tables,
             farm=context.farm,
+            services=context.services,
         )
         self._acls: dict[int, Mapping[str, Condition]] = {}
 
@@ -98,8 +102,16 @@ class Compiler:
             known = self._acls[id(home)] = {name: any_of(conditions) for name, conditions in lines.items()}
         return known
 
-    def request_rules(self) -> tuple[Rule, ...]:
-        return self._rules(REQUEST, response=False)
+    def request_rules(self, page: Rule | None = None) -> tuple[Rule, ...]:
+        """``page`` is the statistics page's, which runs after http-request."""
+        first = self._rules(REQUEST[:_FIRST], response=False)
+        then = self._rules(REQUEST[_FIRST:], response=False)
+        if page is not None:
+            then = (page, *then)
+        if then and any(line.words[0] == "allow" for line in self.proxy.given("http-request")):
+            text = "; ".join(self.context.texts[id(rule)] for rule in first)
+            first = (self.context.written(rules.apart(first), text),)
+        return first + then
 
     def response_rules(self) -> tuple[Rule, ...]:
         return self._rules(RESPONSE, response=True)

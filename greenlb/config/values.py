@@ -82,6 +82,20 @@ class Text(Kind):
         self.expected = expected
 
 
+class Sentence(Kind):
+    """All words of the line as one text."""
+
+    syntax = "TEXT..."
+
+    def __init__(self, expected: str) -> None:
+        self.expected = expected
+
+    def read(self, words: Sequence[str]) -> Any:
+        if not words:
+            raise ConfigError(f"expected {self.expected}")
+        return " ".join(words)
+
+
 class Matching(Kind):
     """One word that a regular expression matches whole."""
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from greenlb.exchange import Exchange
-from greenlb.model import Router, Rule
+from greenlb.message import Reply
+from greenlb.model import ALLOW, Allow, Router, Rule
 from greenlb.policy import actions
 from greenlb.policy.actions import redirect
 from greenlb.policy.actions.words import BOTH, REQUEST, RESPONSE, TCP_RESPONSE, Words, guarded
@@ -24,6 +25,7 @@ from greenlb.policy.vocabulary import nearest
 __all__ = [
     "Scope",
     "any_of",
+    "apart",
     "compile_acl",
     "compile_block",
     "compile_condition",
@@ -36,6 +38,19 @@ __all__ = [
     "compile_tcp_response",
     "compile_use_backend",
 ]
+
+
+def apart(rules: Sequence[Rule]) -> Rule:
+    """A list of rules as one rule: ``allow`` ends that list, and not the one that it is a part of."""
+
+    def rule(x: Exchange) -> Reply | Allow | None:
+        for part in rules:
+            verdict = part(x)
+            if verdict is not None:
+                return None if verdict is ALLOW else verdict
+        return None
+
+    return rule
 
 
 def compile_http_request(words: Sequence[str], scope: Scope) -> Rule:

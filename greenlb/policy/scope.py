@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from greenlb.model import Condition
 from greenlb.policy.farm import Farm
+from greenlb.policy.services import Services
 from greenlb.policy.stick.registry import Tables
 
 
@@ -17,8 +18,11 @@ class Scope:
     ``frontend`` and ``backend`` say what the section is (a ``listen`` is both), ``acls`` holds the
     named conditions it may use.  ``response`` is the stage: response rules see the answer and the
     request that led to it, request rules the request alone.  ``log`` is a line written at the end,
-    when everything is known that will be; ``early`` a rule that runs before anything was read.
-    ``tables`` are all stick tables, ``farm`` knows the names of all sections and servers.
+    when everything is known that will be; ``early`` a rule that runs before anything was read,
+    ``check`` a health check's step, which sees an answer and has no client.
+    ``reads`` gathers what the rules read that the process must keep at hand (vocabulary.READS).
+    ``tables`` are all stick tables, ``farm`` knows the names of all sections and servers,
+    ``services`` what rules can answer with.
     """
 
     proxy: str = ""
@@ -29,5 +33,8 @@ class Scope:
     response: bool = False
     log: bool = False
     early: bool = False
+    check: bool = False
     tables: Tables = field(default_factory=Tables)
+    reads: set[str] = field(default_factory=set)
     farm: Farm = field(default_factory=Farm)
+    services: Services = field(default_factory=Services)

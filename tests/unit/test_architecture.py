@@ -21,7 +21,7 @@ ROWS = [
     {"proxy", "config"},
     {"policy", "protocol", "net", "observe"},
     {"replies"},
-    {"exchange", "message", "board", "model", "script"},
+    {"exchange", "message", "board", "model", "live", "names", "script", "checksum"},
 ]
 """A row imports rows below it.  Packages of one row do not know each other."""
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from greenlb.config.options import Option
 from greenlb.config.schema.where import BACK, EVERY, FRONT
-from greenlb.config.values import Choice, Flag, Integer, Line, Networks, Text
+from greenlb.config.values import Choice, Flag, Integer, Line, Networks, Sentence, Text
 
 CONNECTIONS: Final = (
     Option(
@@ -17,6 +17,14 @@ CONNECTIONS: Final = (
         default="tcp",
         doc="http reads requests and answers; tcp passes bytes through as they come.",
         example="http",
+    ),
+    Option(
+        name="description",
+        where=("frontend", "listen", "backend"),
+        kind=Sentence("a description"),
+        field="description",
+        doc="What it is for; statistics pages show it.",
+        example="The web shop",
     ),
     Option(
         name="disabled",

@@ -5,33 +5,35 @@ from __future__ import annotations
 from typing import Final
 
 from greenlb.config.options import Table
+from greenlb.config.schema.checks import CHECKS
 from greenlb.config.schema.connections import CONNECTIONS
 from greenlb.config.schema.farm import FARM
 from greenlb.config.schema.logs import LOGS
 from greenlb.config.schema.rules import RULES_AND_ROUTES
+from greenlb.config.schema.stats import STATS
 from greenlb.config.schema.timeouts import TIMEOUTS
 
 _UNSUPPORTED: Final = (
     "bind-process", "clitcpka-cnt", "clitcpka-idle", "clitcpka-intvl", "compression", "declare",
-    "description", "dispatch", "email-alert", "errorfiles", "errorloc", "errorloc302", "errorloc303",
-    "external-check", "filter", "force-persist", "fullconn", "grace", "hash-balance-factor",
-    "http-after-response", "http-check", "http-error", "http-send-name-header", "id",
+    "dispatch", "email-alert", "errorfiles", "errorloc", "errorloc302", "errorloc303",
+    "filter", "force-persist", "fullconn", "grace", "hash-balance-factor",
+    "http-after-response", "http-error", "http-send-name-header", "id",
     "ignore-persist", "load-server-state-from-file", "log-format-sd", "max-keep-alive-queue",
     "monitor", "monitor-net", "monitor-uri", "option abortonclose",
     "option accept-invalid-http-request", "option accept-invalid-http-response", "option checkcache",
-    "option contstats", "option disable-h2-upgrade", "option external-check",
+    "option contstats", "option disable-h2-upgrade",
     "option forceclose", "option h1-case-adjust-bogus-client", "option h1-case-adjust-bogus-server",
     "option http-buffer-request", "option http-no-delay", "option http-pretend-keepalive",
     "option http-proxy", "option http-restrict-req-hdr-names", "option http-tunnel",
-    "option http-use-htx", "option http-use-proxy-header", "option httpchk",
-    "option idle-close-on-response", "option independent-streams", "option ldap-check",
-    "option log-health-checks", "option log-separate-errors", "option mysql-check", "option nolinger",
-    "option originalto", "option pgsql-check", "option prefer-last-server", "option redis-check",
-    "option smtpchk", "option socket-stats",
-    "option spop-check", "option ssl-hello-chk", "option tcp-check",
+    "option http-use-htx", "option http-use-proxy-header",
+    "option idle-close-on-response", "option independent-streams",
+    "option log-separate-errors", "option nolinger",
+    "option originalto", "option prefer-last-server",
+    "option socket-stats",
+    "option spop-check",
     "option transparent",
     "persist", "rate-limit", "retry-on", "server-state-file-name", "server-template",
-    "srvtcpka-cnt", "srvtcpka-idle", "srvtcpka-intvl", "stats", "tcp-check",
+    "srvtcpka-cnt", "srvtcpka-idle", "srvtcpka-intvl",
     "transparent", "unique-id-format",
     "unique-id-header", "use-fcgi-app", "use-server",
 )  # fmt: skip
@@ -39,7 +41,7 @@ _UNSUPPORTED: Final = (
 
 PROXY: Final = Table(
     "option",
-    (*CONNECTIONS, *TIMEOUTS, *RULES_AND_ROUTES, *LOGS, *FARM),
+    (*CONNECTIONS, *TIMEOUTS, *RULES_AND_ROUTES, *STATS, *LOGS, *FARM, *CHECKS),
     dict.fromkeys(_UNSUPPORTED, "")
     | {
         "clitimeout": "use 'timeout client'",

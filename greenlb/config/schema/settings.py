@@ -10,19 +10,32 @@ from greenlb.config.schema.lines import LOG_SYNTAX
 from greenlb.config.schema.runtime import RUNTIME
 from greenlb.config.schema.servers import SERVER_DEFAULTS
 from greenlb.config.schema.tls import CIPHERS, CIPHERSUITES, CURVES, FILE
-from greenlb.config.values import Account, Automatic, Choice, Flag, Integer, Line, Size, Switch, Text, Timeout
+from greenlb.config.values import (
+    Account,
+    Automatic,
+    Choice,
+    Flag,
+    Integer,
+    Line,
+    Matching,
+    Sentence,
+    Size,
+    Switch,
+    Text,
+    Timeout,
+)
 
 _G: Final = ("global",)
 
 _UNSUPPORTED: Final = (
     "51degrees-data-file", "busy-polling", "close-spread-time", "cluster-secret",
-    "cpu-map", "default-path", "description", "deviceatlas-json-file", "external-check",
+    "cpu-map", "default-path", "deviceatlas-json-file",
     "grace", "h1-accept-payload-with-any-method", "h1-case-adjust",
     "h1-case-adjust-file", "insecure-fork-wanted", "insecure-setuid-wanted",
     "issuers-chain-path", "localpeer", "lua-load", "lua-load-per-thread", "lua-prepend-path",
-    "master-worker", "max-spread-checks", "maxcompcpuusage", "maxcomprate", "maxconnrate", "maxpipes",
+    "master-worker", "maxcompcpuusage", "maxcomprate", "maxconnrate", "maxpipes",
     "maxsessrate", "maxsslconn", "maxsslrate", "maxzlibmem", "mworker-max-reloads", "nbproc",
-    "nbthread", "node", "noepoll", "noevports", "nogetaddrinfo", "nokqueue", "nopoll", "noreuseport",
+    "nbthread", "noepoll", "noevports", "nogetaddrinfo", "nokqueue", "nopoll", "noreuseport",
     "nosplice", "numa-cpu-mapping", "pp2-never-send-local", "presetenv", "resetenv",
     "server-state-base", "server-state-file", "set-dumpable", "set-var", "set-var-fmt", "setenv",
     "ssl-dh-param-file", "ssl-engine", "ssl-load-extra-del-ext", "ssl-load-extra-files",
@@ -189,6 +202,23 @@ GLOBAL: Final = Table(
             example="yes",
         ),
         Option(
+            name="node",
+            where=_G,
+            kind=Matching("NAME", "a name of letters, digits, '-', '_' and '.'", r"[A-Za-z0-9_.-]+"),
+            field="node",
+            default="the host's name",
+            doc="The name of this node on statistics pages.",
+            example="lb1",
+        ),
+        Option(
+            name="description",
+            where=_G,
+            kind=Sentence("a description"),
+            field="description",
+            doc="What statistics pages say of it.",
+            example="Balancers of the shop",
+        ),
+        Option(
             name="spread-checks",
             where=_G,
             kind=Integer(0, 50, "per cent"),
@@ -196,6 +226,25 @@ GLOBAL: Final = Table(
             default="0",
             doc="How much the times between health checks vary, so that they do not all come at once.",
             example="5",
+        ),
+        Option(
+            name="max-spread-checks",
+            where=_G,
+            kind=Timeout(),
+            field="max_spread_checks",
+            default="the shortest inter",
+            doc="The time over which the first checks after the start are spread at most, where there are "
+            "many servers.",
+            example="1s",
+        ),
+        Option(
+            name="external-check",
+            where=_G,
+            kind=Flag(),
+            field="external_check",
+            default="no",
+            doc="option external-check may run programs.",
+            example="yes",
         ),
         Option(
             name="state-dir",
