@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from greenlb.config import serverchecks
 from greenlb.config.addresses import server_address, source_address
 from greenlb.config.context import Context, must_read
 from greenlb.config.schema import PROXY_V2_OPTIONS, SERVER
@@ -17,8 +18,7 @@ from greenlb.policy.farm import Farm
 from greenlb.policy.samples import compile_bytes
 from greenlb.policy.scope import Scope
 from greenlb.policy.vocabulary import nearest
-
-_CHECK = ("inter", "fastinter", "downinter", "rise", "fall")
+from greenlb.script import External, Script
 
 
 def declare_farm(farm: Farm, proxies: Iterable[Settings]) -> None:
@@ -30,7 +30,9 @@ def declare_farm(farm: Farm, proxies: Iterable[Settings]) -> None:
         )
 
 
-def servers(context: Context, backend: Settings, scope: Scope) -> tuple[Server, ...]:
+def servers(
+    context: Context, backend: Settings, scope: Scope, script: Script | External | None = None
+) -> tuple[Server, ...]:
     """A backend's servers, numbered from 1, each with the default-server keywords that stand before it."""
     defaults: dict[str, Any] = {}
     found: list[Server] = []
@@ -40,7 +42,7 @@ def servers(context: Context, backend: Settings, scope: Scope) -> tuple[Server, 
             defaults = merged(defaults, line.value)
             continue
         with context.problems.at(line.where, f"'server {backend.name}/{line.words[0]}': "):
-            server = _Line(context, backend, scope, line, defaults).server(len(found) + 1)
+            server = _Line(context, backend, scope, line, defaults, script).server(len(found) + 1)
             earlier = places.setdefault(server.name, server.where)
             if earlier != server.where:
                 raise ConfigError(
@@ -55,7 +57,13 @@ class _Line:
     """One server line, over the keywords of default-server."""
 
     def __init__(
-        self, context: Context, backend: Settings, scope: Scope, line: Given, defaults: dict[str, Any]
+        self,
+        context: Context,
+        backend: Settings,
+        scope: Scope,
+        line: Given,
+        defaults: dict[str, Any],
+        script: Script | External | None,
     ) -> None:
         self.context = context
         self.backend = backend
@@ -63,6 +71,7 @@ class _Line:
         self.line = line
         self.own: dict[str, Any] = {}
         self.defaults = defaults
+        self.script = script
         self.fields: dict[str, Any] = defaults
 
     def server(self, number: int) -> Server:
@@ -75,7 +84,7 @@ class _Line:
         fields = self.fields = merged(self.defaults, self.own)
         app = application(words[1], self.own, fields, self.scope.mode)
         address = server_address(words[1]) if app is None else place(words[1])
-        if not fields.get("ssl"):
+        if not fields.get("ssl") and not serverchecks.encrypts(fields, self.script):
             self._warn_of_no_ssl()
         return Server(
             name=words[0],
@@ -87,7 +96,13 @@ class _Line:
             disabled=fields.get("disabled", False),
             cookie=self._cookie(),
             maxconn=fields.get("maxconn", 0),
-            check=self._check(address) if fields.get("check") else None,
+            check=self._check(address),
+            agent=serverchecks.agent(fields, address),
+            observe=serverchecks.observe(fields, self.scope.mode),
+            track=serverchecks.track(fields, self.backend.name),
+            slowstart=fields.get("slowstart", 0.0),
+            down_shuts_sessions="on_marked_down" in fields,
+            up_shuts_backups="on_marked_up" in fields,
             tls=self._tls() if fields.get("ssl") else None,
             send_proxy=self._send_proxy(),
             source=self._source(address) if app is None else None,
@@ -138,25 +153,11 @@ class _Line:
             return ""
         return value
 
-    def _check(self, address: Address) -> Check:
-        fields = self.fields
-        port: int = fields.get("port", 0)
-        elsewhere = None
-        if "addr" in fields:
-            elsewhere = server_address(fields["addr"], port=port or address.port)
-        return Check(
-            **{name: fields[name] for name in _CHECK if name in fields},
-            port=port,
-            address=elsewhere,
-            send_proxy=self._check_send_proxy(bool(port or elsewhere)),
-        )
-
-    def _check_send_proxy(self, elsewhere: bool) -> SendProxy | None:
-        """A check that goes where connections go begins as they do."""
-        sent = self._send_proxy()
-        if self.fields.get("check_send_proxy"):
-            return sent or SendProxy()
-        return None if elsewhere else sent
+    def _check(self, address: Address) -> Check | None:
+        if not self.fields.get("check"):
+            return None
+        source = None if address.unix else self._source(address)
+        return serverchecks.check(self.fields, self.script, address, self._send_proxy(), source, self._tls)
 
     def _warn_of_no_ssl(self) -> None:
         for keyword in without_ssl(self.own):

@@ -1,7 +1,8 @@
-"""Variables that rules set and read: ``txn.user``, ``req.x``, ``res.x``, ``sess.x``, ``proc.x``.
+"""Variables that rules set and read: ``txn.user``, ``req.x``, ``res.x``, ``sess.x``, ``proc.x``, ``check.x``.
 
-``txn``, ``req`` and ``res`` live on the exchange, ``sess`` on the client's connection, ``proc`` in the
-worker process.  A ``req`` variable is gone once there is a response, as in HAProxy.
+``txn``, ``req`` and ``res`` live on the exchange, ``check`` on the one that a health check is, ``sess`` on
+the client's connection, ``proc`` in the worker process.  A ``req`` variable is gone once there is a
+response, as in HAProxy.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections.abc import Callable
 from greenlb.exchange import Exchange
 from greenlb.policy.vocabulary import Fetch
 
-SCOPES = ("proc", "sess", "txn", "req", "res")
-_NAME = re.compile(r"(proc|sess|txn|req|res)\.[A-Za-z0-9_.]+")
+SCOPES = ("proc", "sess", "txn", "req", "res", "check")
+_NAME = re.compile(r"(proc|sess|txn|req|res|check)\.[A-Za-z0-9_.]+")
 
 _PROCESS: dict[str, object] = {}
 

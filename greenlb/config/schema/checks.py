@@ -21,7 +21,8 @@ CHECKS: Final = (
         field="health_check",
         default="no",
         doc="Checks send an HTTP request, in mode tcp too: OPTIONS / HTTP/1.0 unless another is given.  A "
-        r"status of 2xx or 3xx is good, or what http-check says.  Fields after the version, as in HTTP/1.1\r\n"
+        r"status of 2xx or 3xx is good, or what http-check says.  Fields after the version, as in "
+        r"HTTP/1.1\r\n"
         "Host:localhost, are HAProxy's old spelling of http-check send hdr.",
         example="GET /health",
     ),
@@ -35,7 +36,8 @@ CHECKS: Final = (
             "send, expect, connect, disable-on-404, send-state, set-var, unset-var or comment",
         ),
         many=True,
-        doc="What option httpchk sends and expects, step by step: status 200-299, rstatus REGEX, string TEXT, "
+        doc="What option httpchk sends and expects, step by step: status 200-299, rstatus REGEX, string "
+        "TEXT, "
         "rstring REGEX, hdr or fhdr name NAME value VALUE.  disable-on-404: a server that answers 404 keeps "
         "the clients that it has and gets no new ones.  send-state tells the server how it stands.",
         example="expect status 200",
@@ -58,8 +60,10 @@ CHECKS: Final = (
             "connect, send, send-lf, send-binary, send-binary-lf, expect, set-var, unset-var or comment",
         ),
         many=True,
-        doc="One step of option tcp-check; they are done in this order.  connect takes default, port PORT, addr "
-        "ADDRESS, ssl, sni NAME, alpn PROTOCOLS, send-proxy and linger; expect takes string, rstring, binary, "
+        doc="One step of option tcp-check; they are done in this order.  connect takes default, port PORT, "
+        "addr "
+        "ADDRESS, ssl, sni NAME, alpn PROTOCOLS, send-proxy and linger; expect takes string, rstring, "
+        "binary, "
         "rbinary, string-lf and binary-lf.",
         example="expect string +PONG",
     ),
@@ -69,7 +73,8 @@ CHECKS: Final = (
         kind=Flag(),
         field="health_check",
         default="no",
-        doc="Checks send an SSLv3 hello and take any TLS answer, an alert included, for a good one.  check-ssl "
+        doc="Checks send an SSLv3 hello and take any TLS answer, an alert included, for a good one.  "
+        "check-ssl "
         "shakes hands in earnest.",
         example="yes",
     ),
@@ -124,7 +129,8 @@ CHECKS: Final = (
         kind=Flag(),
         field="health_check",
         default="no",
-        doc="Checks run the program of external-check command: its exit status 0 is good.  The global section "
+        doc="Checks run the program of external-check command: its exit status 0 is good.  The global "
+        "section "
         "must allow it by external-check = yes.",
         example="yes",
     ),
@@ -133,7 +139,8 @@ CHECKS: Final = (
         where=BACK,
         kind=Line("command PATH | path FOLDERS", "command or path"),
         many=True,
-        doc="The program of option external-check, and its PATH.  Its arguments are the proxy's address and port "
+        doc="The program of option external-check, and its PATH.  Its arguments are the proxy's address and "
+        "port "
         "(NOT_USED in a backend) and the server's; its environment has HAPROXY_SERVER_NAME and its like.",
         example="command /usr/lib/greenlb/check",
     ),
@@ -154,7 +161,8 @@ SERVER_CHECKS: Final = (
         name="check-ssl",
         kind=Flag(),
         field="check_ssl",
-        doc="Its checks speak TLS, with verify, ca-file and so on of this line; with ssl they do so anyhow where "
+        doc="Its checks speak TLS, with verify, ca-file and so on of this line; with ssl they do so anyhow "
+        "where "
         "they go where its connections go.",
     ),
     Option(
@@ -182,7 +190,8 @@ SERVER_CHECKS: Final = (
         name="agent-check",
         kind=Flag(),
         field="agent_check",
-        doc="A program beside it says how it is, in a line of text: up, down, fail, stopped, ready, drain, maint, "
+        doc="A program beside it says how it is, in a line of text: up, down, fail, stopped, ready, drain, "
+        "maint, "
         "75%, maxconn:30, and after # why.",
     ),
     Option(
@@ -241,7 +250,8 @@ SERVER_CHECKS: Final = (
         kind=Choice("fastinter", "fail-check", "sudden-death", "mark-down"),
         field="on_error",
         default="fail-check",
-        doc="What then happens: the next check comes after fastinter; that is a failed check; one more failed "
+        doc="What then happens: the next check comes after fastinter; that is a failed check; one more "
+        "failed "
         "check takes it down; it is down.",
         example="mark-down",
     ),

@@ -32,7 +32,7 @@ _UNSUPPORTED: Final = (
     "option socket-stats",
     "option spop-check",
     "option transparent",
-    "persist", "rate-limit", "retry-on", "server-state-file-name", "server-template",
+    "persist", "rate-limit", "retry-on", "server-state-file-name",
     "srvtcpka-cnt", "srvtcpka-idle", "srvtcpka-intvl",
     "transparent", "unique-id-format",
     "unique-id-header", "use-fcgi-app", "use-server",

@@ -6,6 +6,7 @@ from typing import Final
 
 from greenlb.config.options import Option, Table
 from greenlb.config.schema.checks import SERVER_CHECKS
+from greenlb.config.schema.names import NAMES
 from greenlb.config.schema.tls import FILE, TLS_RANGE, TLS_SUITES
 from greenlb.config.schema.upstreams import UPSTREAM
 from greenlb.config.values import Choice, Duration, Flag, Integer, Listed, Matching, Text
@@ -16,11 +17,11 @@ PROXY_V2_OPTIONS: Final = ("ssl", "cert-cn", "ssl-cipher", "authority", "crc32c"
 _UNSUPPORTED: Final = (
     "allow-0rtt",
     "check-proto", "check-via-socks4",
-    "force-sslv3", "id", "init-addr", "log-proto", "max-reuse", "maxqueue",
+    "force-sslv3", "id", "log-proto", "max-reuse", "maxqueue",
     "minconn", "namespace",
     "no-ssl-reuse", "no-tfo", "non-stick", "npn",
     "pool-low-conn", "pool-max-conn", "pool-purge-delay",
-    "redir", "resolve-net", "resolve-opts", "resolve-prefer", "resolvers",
+    "redir",
     "shard",
     "socks4", "ssl-reuse", "stick", "tcp-ut", "tfo", "usesrc", "ws",
 )  # fmt: skip
@@ -81,7 +82,8 @@ SERVER: Final = Table(
             name="check",
             kind=Flag(),
             field="check",
-            doc="It is checked as the backend says, by a TCP connection unless it says otherwise; without this word it "
+            doc="It is checked as the backend says, by a TCP connection unless it says otherwise; without "
+            "this word it "
             "always counts as up.",
         ),
         Option(
@@ -264,6 +266,7 @@ SERVER: Final = Table(
             doc="Undoes a no-tls-tickets of default-server.",
         ),
         *TLS_SUITES,
+        *NAMES,
     ),
     dict.fromkeys(_UNSUPPORTED, "") | {"npn": "use 'alpn'"},
 )

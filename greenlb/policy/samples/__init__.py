@@ -99,6 +99,8 @@ def compile_expression(calls: list[Call], scope: Scope, fetch_name: str | None =
     if name in _DIRECTED and fetch_name is None:
         name = _DIRECTED[name][scope.response]
     row = find(name)
+    if row.reads:
+        scope.reads.add(row.reads)
     values = read_arguments(row, first.arguments, scope.tables.named, scope.proxy, scope.farm.find)
     try:
         fetch = row.make(*values)
@@ -126,6 +128,8 @@ def cast_expression(expression: Expression, kind: Kind) -> Expression:
 
 def check_needs(needs: Needs, scope: Scope, text: str) -> None:
     """Refuse a fetch where what it reads does not exist.  Raises ValueError."""
+    if scope.check and needs in ("request", "bytes", "server", "inspection"):
+        raise ValueError(f"'{text}' reads what a client sends, and a health check has none")
     if scope.early and needs in (*WAITING, "request", "response"):
         raise ValueError(f"'{text}' reads what the client sends, which this rule comes before")
     if scope.mode == "http" and needs in ("bytes", "server bytes"):
