@@ -13,6 +13,7 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from greenlb.config import inert
 from greenlb.config.ini import Section, Statement
 from greenlb.config.predicates import Facts, holds
 from greenlb.config.problems import Problems
@@ -67,9 +68,9 @@ class Line:
 
 @dataclass(slots=True)
 class Said:
-    """A statement and the line it comes from."""
+    """A statement and the line it comes from; None where the line has no effect."""
 
-    statement: Statement
+    statement: Statement | None
     line: Line
 
 
@@ -84,10 +85,12 @@ class Part:
 
 @dataclass(slots=True)
 class Script:
-    """A whole file.  ``rest`` are the comments behind its last line."""
+    """A whole file.  ``rest`` are the comments behind its last line; ``conditional``: it has conditional
+    blocks, and this is what they came to."""
 
     parts: list[Part] = field(default_factory=list)
     rest: tuple[str, ...] = ()
+    conditional: bool = False
 
 
 def is_haproxy(text: str) -> bool:
@@ -105,7 +108,12 @@ def parse(
     """The sections of a file, in order.  What cannot be read is told to ``problems`` and left out;
     ``setenv`` and its like change ``environment``."""
     return [
-        Section(part.kind, part.line.words[1:], part.line.where, [said.statement for said in part.said])
+        Section(
+            part.kind,
+            part.line.words[1:],
+            part.line.where,
+            [said.statement for said in part.said if said.statement is not None],
+        )
         for part in read(text, file, problems, environment, facts).parts
     ]
 
@@ -140,6 +148,7 @@ class _Reader:
         self.script = Script()
         self.branches: list[_Branch] = []
         self.comments: list[str] = []
+        self.changed = False  # the environment is not the one that the process began with
 
     def read(self, text: str) -> Script:
         for number, raw in enumerate(text.split("\n"), 1):
@@ -198,6 +207,7 @@ class _Reader:
     # -- conditional blocks ----------------------------------------------------------------------
 
     def _branch(self, word: str, rest: list[str], where: Where) -> None:
+        self.script.conditional = True
         if word == ".if":
             holding = self.reading and self._holds(rest)
             self.branches.append(_Branch(where, self.reading, holding, holding))
@@ -231,6 +241,7 @@ class _Reader:
 
     def _set_environment(self, words: list[str]) -> None:
         word, *rest = words
+        self.changed = True
         if word == "resetenv":
             for name in set(self.environment) - set(rest):
                 del self.environment[name]
@@ -248,33 +259,69 @@ class _Reader:
 
     # -- statements ------------------------------------------------------------------------------
 
-    def _statement(self, kind: str, line: Line) -> Statement:
-        """The line as the statement that an INI file would make of it."""
+    def _statement(self, kind: str, line: Line) -> Statement | None:
+        """The line as the statement that an INI file would make of it; None when it has no effect."""
         words, text = line.words, line.text
         switched = ""
         if words[0] in ("no", "default") and len(words) > 1:
             switched, words, text = words[0], words[1:], _without_first(text)
-        table = KINDS[kind].two_words if kind in KINDS else ()
-        count = 2 if words[0] in table and len(words) > 1 else 1
+        two_words = KINDS[kind].two_words if kind in KINDS else ()
+        count = 2 if words[0] in two_words and len(words) > 1 else 1
         keyword = " ".join(words[:count])
+        keyword = RENAMED.get(keyword, keyword)
+        rest = words[count:]
+        nothing = inert.of_section(kind, keyword)
+        if nothing is not None:
+            self.problems.notice(line.where, f"'{keyword}' has no effect: {nothing.why}")
+            return None
+        if switched:
+            return Statement(*self._switched_off(switched, keyword, rest), line.where, repeats=True)
+        kept = self._without_inert(keyword, rest, line.where)
         for _ in range(count):
             text = _without_first(text)
-        if "$" in text:
-            text = self._expanded(words, count, text)
-        keyword = RENAMED.get(keyword, keyword)
-        if switched:
-            return Statement(*self._switched_off(switched, keyword, words[count:]), line.where, repeats=True)
-        if not words[count:] and kind in KINDS and self._is_flag(kind, keyword):
+        if kept != rest:
+            text = " ".join(map(quote, kept))
+        elif "$" in text:
+            text = self._expanded(rest, text)
+        if not rest and kind in KINDS and self._is_flag(kind, keyword):
             text = "yes"
         return Statement(keyword, text, line.where, repeats=True)
 
-    def _expanded(self, words: list[str], count: int, text: str) -> str:
+    def _without_inert(self, keyword: str, words: list[str], where: Where) -> list[str]:
+        """The words of a line without those that have no effect; each is told."""
+        table = inert.LINES.get(keyword)
+        if table is None:
+            return words
+        kept: list[str] = []
+        rest = iter(words)
+        for word in rest:
+            nothing = table.get(word) if len(kept) > (keyword == "server") else None
+            if nothing is not None:
+                for _ in range(nothing.arguments):
+                    next(rest, None)
+                self.problems.notice(where, f"'{word}' of '{keyword}' has no effect: {nothing.why}")
+            elif word == "alpn" or (word == "proto" and words[words.index(word) + 1 :][:1] == ["h1"]):
+                kept += self._without_h2(word, next(rest, ""), where)
+            else:
+                kept.append(word)
+        return kept
+
+    def _without_h2(self, word: str, protocols: str, where: Where) -> list[str]:
+        """``alpn`` without h2, which clients and servers do without; ``proto h1`` is what is spoken."""
+        if word == "proto":
+            return []
+        left = [protocol for protocol in protocols.split(",") if protocol != "h2"]
+        if len(left) != len(protocols.split(",")):
+            self.problems.notice(where, "'h2' of 'alpn' has no effect: HTTP/2 is not spoken")
+        return [word, ",".join(left)] if left else []
+
+    def _expanded(self, words: list[str], text: str) -> str:
         """The text of a line with variables: as it stands, unless an INI file would read it otherwise."""
         try:
-            same = split_words(text, self.environment) == words[count:]
+            same = not self.changed and split_words(text, self.environment) == words
         except ValueError:  # a variable that is not set
             same = False
-        return text if same else " ".join(map(quote, words[count:]))
+        return text if same else " ".join(map(quote, words))
 
     @staticmethod
     def _switched_off(how: str, keyword: str, rest: list[str]) -> tuple[str, str]:

@@ -143,9 +143,36 @@ def test_errors(text: str, error: str) -> None:
     assert errors(text)[0].startswith(error)
 
 
+@pytest.mark.parametrize(
+    ("text", "statements", "notices"),
+    [
+        ("global\nnbthread 4", [], ["'nbthread' has no effect: processes are set by 'workers'"]),
+        ("global\nno busy-polling", [], ["'busy-polling' has no effect: the event loop is gevent's"]),
+        (
+            "listen a\nbind :443 ssl crt x alpn h2,http/1.1 process 1 tfo",
+            [("bind", ":443 ssl crt x alpn http/1.1")],
+            ["'h2' of 'alpn' has no effect", "'process' of 'bind'", "'tfo' of 'bind'"],
+        ),
+        ("listen a\nbind :443 alpn h2", [("bind", ":443")], ["'h2' of 'alpn' has no effect"]),
+        (
+            "listen a\nserver tfo 1.2.3.4:80 tfo proto h1",
+            [("server", "tfo 1.2.3.4:80")],
+            ["'tfo' of 'server'"],
+        ),
+    ],
+)
+def test_without_effect(text: str, statements: list[tuple[str, str]], notices: list[str]) -> None:
+    """What changes nothing that anybody sees is left out, and said."""
+    _, problems = read(text)
+    assert said(text) == statements
+    assert [n in str(p) for n, p in zip(notices, problems.notices, strict=True)] == [True] * len(notices)
+
+
 def test_said_again() -> None:
     """What was said last counts, where an INI file has to say a thing once."""
-    text = "defaults\nmode tcp\nmode http\ntimeout client 1s\ntimeout client 2s\nfrontend f\nbind :80\nbind :81\n"
+    text = (
+        "defaults\nmode tcp\nmode http\ntimeout client 1s\ntimeout client 2s\nlisten f\nbind :80\nbind :81\n"
+    )
     loaded = load_text(text)
     assert not loaded.errors
     assert loaded.config is not None
