@@ -70,6 +70,7 @@ COUNTERS: Final[dict[str, Counter]] = {
     "dses": Counter("L", "connections that a tcp-request session rule refused"),
     "intercepted": Counter("L", "requests answered here: redirects, pages, statistics"),
     "econ": Counter("SB", "requests that reached no server"),
+    "unreached": Counter("S", "those of them that the server did not let in"),
     "eresp": Counter("SB", "responses that failed; what srv_abrt counts is in here too"),
     "cli_abrt": Counter("SB", "transfers that the client broke off"),
     "srv_abrt": Counter("SB", "transfers that the server broke off"),
@@ -337,6 +338,8 @@ class Books:
             block = carrier
             if counter == "srv_abrt":
                 cells[block.eresp] += 1
+            if x.phase == "C" and counter == "econ" and x.server is not None:
+                cells[block.named("unreached")] += 1
         cells[block.named(counter)] += 1
 
     def proxies(self) -> Iterator[Frontend | Backend]:
