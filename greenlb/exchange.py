@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from greenlb.message import Request, Response
@@ -105,6 +105,25 @@ class Ahead:
         raise Undecided
 
 
+class Reach(Protocol):
+    """What rules may ask of a client's connection at work.  Bodies are decoded; ``seconds`` is how long is
+    waited at most (None: no limit), ``least`` for how many bytes, 0 for the whole.  A body that does not come
+    in time ends the exchange."""
+
+    @property
+    def stopping(self) -> bool: ...
+
+    def tcp_info(self) -> bytes | None: ...
+
+    def body(self) -> bytes: ...
+
+    def response_body(self) -> bytes: ...
+
+    def wait_for_body(self, x: Exchange, seconds: float | None, least: int) -> None: ...
+
+    def wait_for_response_body(self, x: Exchange, seconds: float | None, least: int) -> None: ...
+
+
 class Client:
     """One accepted connection.  ``wall`` and ``accepted`` are the same moment on the two clocks;
     ``handshake`` is the TLS (and PROXY) time in seconds; ``exchanges`` counts requests so far."""
@@ -119,6 +138,7 @@ class Client:
         "frontend",
         "handshake",
         "proxied",
+        "reach",
         "ready",
         "src",
         "src_port",
@@ -143,7 +163,8 @@ class Client:
         self.ready = self.accepted  # when it could take its next request: the end of the last answer
         self.exchanges = 0
         self.expects_proxy = bind.accept_proxy  # its first bytes must be a PROXY header
-        self.proxied: object | None = None  # the protocol.proxyline.Header that it began with
+        self.reach: Reach | None = None  # only where the rules read something of it
+        self.proxied: Any = None  # the protocol.proxyline.Header that it began with
         self.tls: TlsFacts | None = None
         self.tracked: list[Any] | None = None  # policy.stick's entries of sc0, sc1 and sc2
         self.variables: dict[str, object] | None = None  # of scope sess
@@ -196,6 +217,7 @@ class Exchange:
         "status",
         "stick_keys",
         "tracked",
+        "unique_id",
         "variables",
     )
 
@@ -249,6 +271,7 @@ class Exchange:
         self.stick_keys: list[Any] | None = None  # what policy.stick stores once there is a server
         self.tracked: list[Any] | None = None  # as the client's, of this exchange alone
         self.variables: dict[str, object] | None = None
+        self.unique_id: bytes | None = None  # policy.uniqueid makes it
         self.level = 6  # syslog severity of its line
 
     def ended(self, cause: str, phase: str) -> None:

@@ -377,6 +377,9 @@ class Frontend(Proxy):
     routes: tuple[Router, ...] = ()
     log_format: Format | None = None
     log_error_format: Format | None = None
+    log_structured: Format | None = None  # log-format-sd
+    unique_id: Format | None = None
+    unique_id_header: bytes = b""
     log_fields: Callable[[Exchange], dict[str, object]] | None = None
     logasap: bool = False
     dontlognull: bool = False
@@ -479,6 +482,7 @@ class Config:
     farm: Farm | None = None
     services: Iterable[ServiceSlot] = ()
     resolvers: tuple[Resolvers, ...] = ()
+    reads: frozenset[str] = frozenset()  # of policy.vocabulary.READS
 
     def backend(self, name: str) -> Backend | None:
         return next((b for b in self.backends if b.name == name), None)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from os import getpid
 
+from greenlb.policy.uniqueid import unique_id
+
 _WIRE_PLAIN = bytes(c for c in range(32, 127) if c not in b'"#')
 _FIELD_PLAIN = bytes(c for c in range(32, 127) if c not in b'"#{|}')
 _NOT_CONTROL = bytes(c for c in range(256) if c >= 32 and c != 127)
@@ -162,6 +164,7 @@ NAMES: dict[str, object] = {
     "monotonic": time.monotonic,
     "percent_encoded": percent_encoded,
     "printable": printable,
+    "unique_id": unique_id,
     "wall": time.time,
 }
 """What a compiled format may call."""

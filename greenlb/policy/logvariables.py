@@ -127,7 +127,7 @@ VARIABLES: tuple[Variable, ...] = (
     _wire("HQ", "query", "query(x.request_line)", "the query with its ?"),
     _wire("HU", "uri", "target(x.request_line)", "the request target"),
     _wire("HV", "http_version", "version(x.request_line)", "the request's version, as in HTTP/1.1"),
-    _text("ID", "", "b''", "the exchange's unique id; it has none without unique-id-format"),
+    _text("ID", "", "unique_id(x)", "the exchange's unique id; it has none without unique-id-format"),
     _number("ST", "status", "x.status", "the status that the client got; -1: none"),
     _date("T", "gmt_zone_dates", "accept", "the accept date in GMT"),
     _number(

@@ -49,7 +49,7 @@ class Argument:
 class Sample:
     """A sample fetch.  ``make`` takes the arguments' values (None for one left out); ``every`` likewise,
     for a fetch that may have several values at once; ``pattern`` rewrites what a condition compares its
-    value with."""
+    value with; ``reads`` names what the process has to keep at hand for it (READS)."""
 
     name: str
     kind: Kind
@@ -60,6 +60,7 @@ class Sample:
     aliases: tuple[str, ...] = ()
     every: Callable[..., Occurrences] | None = None
     pattern: Callable[[str], str] | None = None
+    reads: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,13 @@ class Converter:
     make: Callable[..., Convert]
     arguments: tuple[Argument, ...] = ()
 
+
+READS = {
+    "reach": "the client's connection",
+    "body": "the bodies of requests",
+    "response body": "the bodies of responses",
+}
+"""What costs each connection a little, so that it is there only where some rule reads it."""
 
 FARM = ("frontend", "backend", "server", "backends", "servers")
 """Kinds of argument that name parts of the farm; the last two are all of them."""

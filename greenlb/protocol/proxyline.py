@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from greenlb.checksum import crc32c
+
 SIGNATURE: Final = b"\r\n\r\n\x00\r\nQUIT\n"
 """The beginning of version 2."""
 LONGEST_LINE: Final = 107
@@ -266,28 +268,3 @@ def _family(ends: Ends | None) -> tuple[int, str, str]:
     if not any(six):
         return 4, src, dst
     return 6, src if six[0] else f"::ffff:{src}", dst if six[1] else f"::ffff:{dst}"
-
-
-# -- the checksum ------------------------------------------------------------------------------------------
-
-
-def _table() -> tuple[int, ...]:
-    """CRC32c's (RFC 4960 appendix B): the reflected polynomial 0x82F63B78."""
-    table = []
-    for byte in range(256):
-        value = byte
-        for _ in range(8):
-            value = (value >> 1) ^ (0x82F63B78 if value & 1 else 0)
-        table.append(value)
-    return tuple(table)
-
-
-_TABLE: Final = _table()
-
-
-def crc32c(data: bytes) -> int:
-    """The CRC32c checksum of ``data``."""
-    value = 0xFFFFFFFF
-    for byte in data:
-        value = _TABLE[(value ^ byte) & 255] ^ (value >> 8)
-    return value ^ 0xFFFFFFFF

@@ -2,57 +2,64 @@
 
 from __future__ import annotations
 
-from greenlb.policy.converters import encodings, farm, maps, numbers, tables, text, variables
+from greenlb.policy.converters import (
+    documents,
+    encodings,
+    farm,
+    hashes,
+    maps,
+    numbers,
+    secrets,
+    tables,
+    text,
+    variables,
+)
 from greenlb.policy.vocabulary import Converter, nearest
 
 TABLE: dict[str, Converter] = {
     row.name: row
-    for family in (text, encodings, numbers, maps, tables, farm, variables)
+    for family in (text, encodings, documents, hashes, secrets, numbers, maps, tables, farm, variables)
     for row in family.ROWS
 }
 
-UNSUPPORTED = frozenset(
-    (
-        "aes_gcm_dec",
-        "be2dec",
-        "be2hex",
-        "capture-req",
-        "capture-res",
-        "crc32c",
-        "debug",
-        "digest",
-        "djb2",
-        "fix_is_valid",
-        "fix_tag_value",
-        "hmac",
-        "json_query",
-        "jwt_header_query",
-        "jwt_payload_query",
-        "jwt_verify",
-        "language",
-        "mqtt_field_value",
-        "mqtt_is_valid",
-        "param",
-        "protobuf",
-        "rfc7239_field",
-        "sdbm",
-        "secure_memcmp",
-        "ungrpc",
-        "wt6",
-        "x509_v_err_str",
-        "xxh3",
-        "xxh32",
-        "xxh64",
-    )
-)
-"""Converters of HAProxy that greenlb does not have."""
+_GRPC = "protocol buffers are not read"
+_FIX = "FIX is not read"
+_MQTT = "MQTT is not read"
+_LATER = "HAProxy has it since a later version than 2.6"
+_TABLES = "stick tables do not keep it"
+
+REFUSED: dict[str, str] = {
+    "debug": "there is no buffer of events; a log-format shows a value",
+    "fix_is_valid": _FIX,
+    "fix_tag_value": _FIX,
+    "mqtt_field_value": _MQTT,
+    "mqtt_is_valid": _MQTT,
+    "param": _LATER,
+    "protobuf": _GRPC,
+    "rfc7239_field": _LATER,
+    "rfc7239_is_valid": _LATER,
+    "rfc7239_n2nh": _LATER,
+    "rfc7239_n2np": _LATER,
+    "rfc7239_nn": _LATER,
+    "rfc7239_np": _LATER,
+    "table_gpc": _TABLES,
+    "table_gpc1": _TABLES,
+    "table_gpc1_rate": _TABLES,
+    "table_gpc_rate": _TABLES,
+    "table_gpt": _TABLES,
+    "table_http_fail_cnt": _TABLES,
+    "table_http_fail_rate": _TABLES,
+    "ungrpc": _GRPC,
+    "x509_v_err_str": _LATER,
+}
+"""Converters of HAProxy that greenlb does not have: why."""
 
 
 def find(name: str) -> Converter:
     """The converter called ``name``.  Raises ValueError."""
     row = TABLE.get(name)
     if row is None:
-        if name in UNSUPPORTED:
-            raise ValueError(f"converter '{name}' is not supported")
+        if name in REFUSED:
+            raise ValueError(f"converter '{name}' is not supported: {REFUSED[name]}")
         raise ValueError(f"unknown converter '{name}'{nearest(name, TABLE)}")
     return row

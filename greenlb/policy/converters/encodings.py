@@ -9,7 +9,7 @@ import json
 import re
 import time
 import urllib.parse
-import zlib
+from collections.abc import Callable
 
 from greenlb.exchange import Exchange
 from greenlb.policy.vocabulary import Argument, Convert, Converter
@@ -32,11 +32,30 @@ def _ub64enc(x: Exchange, value: bytes) -> bytes:
     return base64.urlsafe_b64encode(value).rstrip(b"=")
 
 
-def _ub64dec(x: Exchange, value: bytes) -> bytes | None:
+def base64url(value: bytes) -> bytes | None:
+    """``value`` decoded, padded or not; None when it is no base64url (RFC 4648 section 5)."""
     value = value.rstrip(b"=")
     if len(value) % 4 == 1 or not _BASE64URL.fullmatch(value):
         return None
     return base64.urlsafe_b64decode(value + b"=" * (-len(value) % 4))
+
+
+def _big_endian(write: Callable[[bytes], str], limit: int) -> Callable[..., Convert]:
+    """Chunks of so many octets, each written by ``write``, with a separator between; a last chunk that is
+    short is left out when ``truncate``."""
+
+    def make(separator: str | None, size: int | None, truncate: int | None) -> Convert:
+        if (size or truncate) and not 0 < (size or 0) <= limit:
+            raise ValueError(f"the size of a chunk is from 1 to {limit}, got {size}")
+        between, step = separator or "", size or limit
+
+        def convert(x: Exchange, value: bytes) -> bytes:
+            end = len(value) - len(value) % step if truncate else len(value)
+            return between.join(write(value[at : at + step]) for at in range(0, end, step)).encode()
+
+        return convert
+
+    return make
 
 
 def _hex2i(x: Exchange, value: bytes) -> int | None:
@@ -130,11 +149,31 @@ ROWS = (
     Converter("base64", "bin", "str", "Encodes in base64.", lambda: lambda x, value: base64.b64encode(value)),
     Converter("b64dec", "str", "bin", "Decodes base64.", lambda: _b64dec),
     Converter("ub64enc", "bin", "str", "Encodes in base64url without padding.", lambda: _ub64enc),
-    Converter("ub64dec", "str", "bin", "Decodes base64url.", lambda: _ub64dec),
+    Converter("ub64dec", "str", "bin", "Decodes base64url.", lambda: lambda x, value: base64url(value)),
     Converter(
         "hex", "bin", "str", "Two hexadecimal digits an octet.", lambda: lambda x, v: v.hex().upper().encode()
     ),
     Converter("hex2i", "str", "int", "The number that hexadecimal digits write.", lambda: _hex2i),
+    Converter(
+        "be2dec",
+        "bin",
+        "str",
+        "The big-endian numbers that chunks of octets write, in decimal.",
+        _big_endian(lambda chunk: str(int.from_bytes(chunk)), 8),
+        (Argument("separator"), Argument("chunk_size", "int"), Argument("truncate", "int", True)),
+    ),
+    Converter(
+        "be2hex",
+        "bin",
+        "str",
+        "Two hexadecimal digits an octet, with a separator between chunks of octets.",
+        _big_endian(lambda chunk: chunk.hex().upper(), 1 << 30),
+        (
+            Argument("separator", "str", True),
+            Argument("chunk_size", "int", True),
+            Argument("truncate", "int", True),
+        ),
+    ),
     Converter("url_dec", "str", "str", "Percent-decodes.", _url_decode, (Argument("in_form", "int", True),)),
     Converter("url_enc", "str", "str", "Percent-encodes.", _url_encode, (Argument("enc_type", "str", True),)),
     Converter(
@@ -149,7 +188,6 @@ ROWS = (
         _sha2,
         (Argument("bits", "int", True),),
     ),
-    Converter("crc32", "bin", "int", "The CRC-32 of zlib.", lambda: lambda x, value: zlib.crc32(value)),
     Converter(
         "http_date",
         "int",

@@ -86,11 +86,48 @@ def _value(column: str, shift: int) -> Callable[[Table], Convert]:
     return make
 
 
+def _age(idle: bool) -> Callable[[Table, int | None], Convert]:
+    """Milliseconds that are left of ``expire``, or that went by since the key was used; what stands as the
+    second argument for a key that the table does not have."""
+
+    def make(table: Table, default: int | None) -> Convert:
+        find = _finder(table)
+        whole = None if table.spec.expire is None else round(table.spec.expire * 1000)
+
+        def convert(x: Exchange, value: Any) -> int | None:
+            entry = find(value)
+            if entry is None or whole is None:
+                return default if entry is None else 0
+            now = table.now()
+            used = now - entry.touched if entry.touched else whole - (entry.expire - now)
+            return max(0, used if idle else whole - used)
+
+        return convert
+
+    return make
+
+
 _ARGUMENTS = (Argument("table", "table"),)
 
 ROWS = (
     Converter("in_table", "any", "bool", "Whether a table has that key.", _in_table, _ARGUMENTS),
     Converter("table_trackers", "any", "int", "How many track that key in a table.", _trackers, _ARGUMENTS),
+    Converter(
+        "table_expire",
+        "any",
+        "int",
+        "Milliseconds until that key expires in a table, or the default when the table has none.",
+        _age(idle=False),
+        (*_ARGUMENTS, Argument("default_value", "int", True)),
+    ),
+    Converter(
+        "table_idle",
+        "any",
+        "int",
+        "Milliseconds since that key was used in a table, or the default when the table has none.",
+        _age(idle=True),
+        (*_ARGUMENTS, Argument("default_value", "int", True)),
+    ),
     *(
         Converter(
             f"table_{name}",

@@ -154,6 +154,42 @@ def _names(block: Block) -> Callable[..., Fetch]:
     return make
 
 
+def _lines(block: Block) -> Callable[[], Fetch]:
+    """The field lines, with the empty one that ends them."""
+
+    def lines(x: Exchange) -> bytes | None:
+        fields = block(x)
+        return None if fields is None else fields.raw[2:] + b"\r\n"
+
+    return lambda: lines
+
+
+def _counted(text: bytes) -> bytes:
+    """Behind its length as HAProxy's SPOE writes numbers: 240 and more go on seven bits an octet, after
+    four in the first."""
+    number, head = len(text), bytearray()
+    if number < 240:
+        head.append(number)
+    else:
+        head.append(number & 0xFF | 0xF0)
+        number = (number - 240) >> 4
+        while number >= 128:
+            head.append(number & 0xFF | 0x80)
+            number = (number - 128) >> 7
+        head.append(number)
+    return bytes(head) + text
+
+
+def _binary(block: Block) -> Callable[[], Fetch]:
+    def binary(x: Exchange) -> bytes | None:
+        fields = block(x)
+        if fields is None:
+            return None
+        return b"".join([_counted(n) + _counted(v) for n, v in fields.items()]) + b"\0\0"
+
+    return lambda: binary
+
+
 def to_number(x: Exchange, value: bytes) -> int:
     match = _NUMBER.match(value)
     return int(match.group()) if match else 0
@@ -207,11 +243,41 @@ def _family(prefix: str, old: str, needs: Needs, block: Block, what: str) -> tup
             None,
             counted,
         ),
+        row("hdrs", "bin", f"The {what} fields as lines.", _lines(block), None, ()),
+        row(
+            "hdrs_bin",
+            "bin",
+            f"The {what} fields, each name and value behind its length, and two empty strings.",
+            _binary(block),
+            None,
+            (),
+        ),
         row("hdr_names", "str", f"The names of all {what} fields, joined.", _names(block), None, named),
     )
 
 
+def _bearer(name: str | None) -> Fetch:
+    """RFC 6750 section 2.1; with a field of another name the scheme may be any."""
+    field, scheme = octets((name or "authorization").lower()), None if name else b"bearer"
+
+    def fetch(x: Exchange) -> bytes | None:
+        value = x.request.fields.get(field) if x.request is not None else None
+        word, _, token = (value or b"").partition(b" ")
+        token = token.strip(OWS)
+        return token if token and scheme in (None, word.lower()) else None
+
+    return fetch
+
+
 ROWS = (
+    Sample(
+        "http_auth_bearer",
+        "str",
+        "request",
+        "The token that follows the scheme Bearer in Authorization, or any scheme in another field.",
+        _bearer,
+        (Argument("header", optional=True),),
+    ),
     *_family("req", "hdr", "request", request_fields, "request"),
     *_family("res", "shdr", "response", response_fields, "response"),
 )

@@ -11,6 +11,7 @@ import uuid
 
 from greenlb.exchange import Exchange
 from greenlb.policy.samples.request import path_and_query
+from greenlb.policy.uniqueid import unique_id
 from greenlb.policy.variables import getter
 from greenlb.policy.vocabulary import Argument, Fetch, Sample, octets
 
@@ -172,6 +173,23 @@ ROWS = (
         "What a capture slot holds of the response, counted from 0.",
         lambda index: lambda x: _captured(x.response_captures, index),
         _INDEX,
+    ),
+    Sample("nbproc", "int", "", "Always 1, as in HAProxy since version 2.5.", lambda: _constant(1)),
+    Sample("proc", "int", "", "Always 1, as in HAProxy since version 2.5.", lambda: _constant(1)),
+    Sample(
+        "stopping",
+        "bool",
+        "",
+        "True while the process finishes what it has begun, before it ends.",
+        lambda: lambda x: x.client.reach is not None and x.client.reach.stopping,
+        reads="reach",
+    ),
+    Sample(
+        "unique-id",
+        "str",
+        "",
+        "The exchange's id, as unique-id-format makes it.",
+        lambda: lambda x: unique_id(x) or None,
     ),
     Sample("capture.req.method", "str", "request", "The method as the client sent it.", lambda: _line(0)),
     Sample(

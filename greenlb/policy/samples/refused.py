@@ -3,50 +3,87 @@
 from __future__ import annotations
 
 _TABLES = "stick tables do not keep it"
-_BODY = "rules run before the body is read"
-_RDP = "RDP is not read"
 _AUTH = "there are no user lists"
+_HELLO = "the lists of a ClientHello are not kept"
+_SECRETS = "the secrets of a TLS connection are not kept"
+_SCHEDULER = "there is no scheduler that would measure it"
+_HTX = "it shows HAProxy's inner form of a message"
+_CACHE = "there is no cache"
+_FCGI = "there is no FastCGI"
+_NPN = "NPN gave way to ALPN (RFC 7301)"
+_LAST_RULE = "a rule leaves no note that it ran"
+_COMPRESSION = "answers are not compressed"
+_RDP = "RDP is not read"
 
 REASONS: dict[str, str] = {
+    **{
+        f"{prefix}{name}": _TABLES
+        for prefix in ("sc_", "sc0_", "sc1_", "sc2_", "src_")
+        for name in ("clr_gpc1", "get_gpc1", "gpc1_rate", "http_fail_cnt", "http_fail_rate", "inc_gpc1")
+    },
+    **{
+        f"{prefix}{name}": _TABLES
+        for prefix in ("sc_", "src_")
+        for name in ("clr_gpc", "get_gpc", "get_gpt", "gpc_rate", "inc_gpc")
+    },
+    "sc1_clr_gpc": _TABLES,
     **dict.fromkeys(
-        (
-            "sc_clr_gpc1",
-            "sc_get_gpc",
-            "sc_get_gpc1",
-            "sc_get_gpt",
-            "sc_gpc1_rate",
-            "sc_http_fail_cnt",
-            "sc_http_fail_rate",
-            "sc_inc_gpc1",
-            "src_get_gpc1",
-            "src_http_fail_cnt",
-            "src_http_fail_rate",
-            "src_inc_gpc1",
-        ),
-        _TABLES,
+        ("http_auth", "http_auth_group", "http_auth_pass", "http_auth_type", "http_auth_user"), _AUTH
     ),
     **dict.fromkeys(
         (
-            "req.body",
-            "req.body_len",
-            "req.body_param",
-            "req.body_size",
-            "res.body",
-            "res.body_len",
-            "res.body_size",
+            "ssl_fc_cipherlist_bin",
+            "ssl_fc_cipherlist_hex",
+            "ssl_fc_cipherlist_str",
+            "ssl_fc_cipherlist_xxh",
+            "ssl_fc_ecformats_bin",
+            "ssl_fc_eclist_bin",
+            "ssl_fc_extlist_bin",
+            "ssl_fc_protocol_hello_id",
         ),
-        _BODY,
+        _HELLO,
     ),
     **dict.fromkeys(
         (
-            "req.rdp_cookie",
-            "req.rdp_cookie_cnt",
+            "ssl_fc_client_early_traffic_secret",
+            "ssl_fc_client_handshake_traffic_secret",
+            "ssl_fc_client_traffic_secret_0",
+            "ssl_fc_early_exporter_secret",
+            "ssl_fc_exporter_secret",
+            "ssl_fc_server_handshake_traffic_secret",
+            "ssl_fc_server_traffic_secret_0",
         ),
-        _RDP,
+        _SECRETS,
     ),
+    **dict.fromkeys(("cpu_calls", "cpu_ns_avg", "cpu_ns_tot", "lat_ns_avg", "lat_ns_tot"), _SCHEDULER),
     **dict.fromkeys(
-        ("http_auth", "http_auth_group", "http_auth_pass", "http_auth_type", "http_auth_user"),
-        _AUTH,
+        (
+            "internal.htx.data",
+            "internal.htx.free",
+            "internal.htx.free_data",
+            "internal.htx.has_eom",
+            "internal.htx.nbblks",
+            "internal.htx.size",
+            "internal.htx.used",
+            "internal.htx_blk.data",
+            "internal.htx_blk.hdrname",
+            "internal.htx_blk.hdrval",
+            "internal.htx_blk.size",
+            "internal.htx_blk.start_line",
+            "internal.htx_blk.type",
+            "internal.strm.is_htx",
+        ),
+        _HTX,
     ),
-    "unique-id": "there is no unique-id-format",
+    **dict.fromkeys(("fcgi.docroot", "fcgi.index"), _FCGI),
+    **dict.fromkeys(("last_rule_file", "last_rule_line"), _LAST_RULE),
+    **dict.fromkeys(("req.rdp_cookie", "req.rdp_cookie_cnt"), _RDP),
+    **dict.fromkeys(("rdp_cookie", "rdp_cookie_cnt"), _RDP),
+    **dict.fromkeys(("distcc_body", "distcc_param"), "distcc is not read"),
+    **dict.fromkeys(("res.cache_hit", "res.cache_name"), _CACHE),
+    **dict.fromkeys(("res.comp", "res.comp_algo"), _COMPRESSION),
+    **dict.fromkeys(("ssl_bc_npn", "ssl_fc_npn"), _NPN),
+    "req.ssl_ec_ext": _HELLO,
+    "req.ssl_st_ext": _HELLO,
+    "thread": "workers are processes: %pid tells them apart in a log",
 }

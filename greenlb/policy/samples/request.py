@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from greenlb.exchange import Exchange
 from greenlb.policy.addresses import Address, parse_address
-from greenlb.policy.vocabulary import Sample
+from greenlb.policy.hashing import avalanche, sdbm
+from greenlb.policy.vocabulary import Fetch, Sample
 
 _AUTHORITY = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^\]]*\]|[^/?#:]*)(?::(\d+))?")
 
@@ -85,6 +87,26 @@ def url_port(x: Exchange) -> int | None:
     return (int(match.group(2)) if match.group(2) else 80) if match else None
 
 
+def _hash(part: Callable[[Exchange], bytes | None]) -> Fetch:
+    def fetch(x: Exchange) -> int | None:
+        found = part(x)
+        return None if found is None else avalanche(sdbm(found))
+
+    return fetch
+
+
+def _with_source(number: Fetch) -> Fetch:
+    """The hash in four octets and the client's address behind it: a key for a table."""
+
+    def fetch(x: Exchange) -> bytes | None:
+        found, address = number(x), parse_address(x.src)
+        return None if found is None or address is None else found.to_bytes(4) + address.packed
+
+    return fetch
+
+
+_base32, _url32 = _hash(base), _hash(baseq)
+
 ROWS = (
     Sample("method", "meth", "request", "The request's method.", lambda: method),
     Sample(
@@ -119,5 +141,21 @@ ROWS = (
         "request",
         "True for the first request of its connection.",
         lambda: first_request,
+    ),
+    Sample("base32", "int", "request", "A 32-bit hash of base.", lambda: _base32),
+    Sample(
+        "base32+src",
+        "bin",
+        "request",
+        "The hash of base and the client's address: a key for a table.",
+        lambda: _with_source(_base32),
+    ),
+    Sample("url32", "int", "request", "A 32-bit hash of baseq.", lambda: _url32),
+    Sample(
+        "url32+src",
+        "bin",
+        "request",
+        "The hash of baseq and the client's address: a key for a table.",
+        lambda: _with_source(_url32),
     ),
 )
