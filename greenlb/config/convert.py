@@ -64,9 +64,12 @@ class _Writer:
         self.lines += [f"{indent}{comment}".rstrip() for comment in comments]
 
     def _part(self, part: Part) -> None:
-        if self.lines and self.lines[-1]:
+        above = list(part.line.above)
+        while above and not above[0]:
+            del above[0]
+        if self.lines:
             self.lines.append("")
-        self._comments(part.line.above)
+        self._comments(above)
         words = part.line.words[1:]
         addresses = words[1:] if part.kind in ("frontend", "listen") and "from" not in words[1:2] else []
         kept = words[: len(words) - len(addresses)]

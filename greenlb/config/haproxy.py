@@ -57,7 +57,7 @@ class Lenient(dict[str, str]):
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line that says something: its words as HAProxy reads them, its text without the comment, the
-    comment behind it and the comment lines above it."""
+    comment behind it and the comments and empty lines above it."""
 
     words: list[str]
     text: str
@@ -155,7 +155,7 @@ class _Reader:
             where = Where(self.file, number)
             stripped = raw.strip()
             if not stripped:
-                if self.comments and self.comments[-1]:
+                if not self.comments or self.comments[-1]:
                     self.comments.append("")
                 continue
             if stripped[0] == "#":

@@ -12,12 +12,13 @@ from greenlb.config import haproxy, ini
 from greenlb.config.context import Context
 from greenlb.config.crosschecks import check
 from greenlb.config.logs import hostname, targets
+from greenlb.config.names import resolvers
 from greenlb.config.predicates import Facts
 from greenlb.config.problems import Problem, Problems
 from greenlb.config.proxies import build
 from greenlb.config.runtime import sockets
 from greenlb.config.schema import GLOBAL
-from greenlb.config.sections import arrange
+from greenlb.config.sections import Sections, arrange
 from greenlb.config.servers import declare_farm
 from greenlb.config.sticks import declare
 from greenlb.model import Backend, Config, Frontend, Global, Where
@@ -32,8 +33,8 @@ class Loaded:
 
     With errors ``config`` holds what could be made nevertheless, so that more can be checked (are the
     certificates good?); it may run only when ``errors`` is empty.  It is None when a file could not be
-    read.  ``notices`` tell what is not wrong, but worth knowing.  ``texts``: the ``id`` of a compiled
-    callable in ``config`` -> what was written.
+    read.  ``sections`` is what it was made of.  ``notices`` tell what is not wrong, but worth knowing.
+    ``texts``: the ``id`` of a compiled callable in ``config`` -> what was written.
     """
 
     config: Config | None
@@ -41,6 +42,7 @@ class Loaded:
     warnings: list[Problem]
     texts: Mapping[int, str] = field(default_factory=dict)
     notices: list[Problem] = field(default_factory=list)
+    sections: Sections | None = None
 
 
 def load(paths: Sequence[str], facts: Facts | None = None) -> Loaded:
@@ -80,6 +82,7 @@ def _load(parsed: Iterable[ini.Section], files: tuple[str, ...], problems: Probl
     context = Context(problems, sections.settings)
     context.log_targets = targets(context, sections.settings)
     context.tables = declare(context, sections.proxies)
+    context.resolvers = sections.of("resolvers")
     declare_farm(context.farm, sections.proxies)
     frontends: list[Frontend] = []
     backends: list[Backend] = []
@@ -92,13 +95,14 @@ def _load(parsed: Iterable[ini.Section], files: tuple[str, ...], problems: Probl
         tuple(frontends),
         tuple(backends),
         files,
-        context.tables,
-        context.farm,
-        context.services,
+        tables=context.tables,
+        farm=context.farm,
+        services=context.services,
+        resolvers=resolvers(context, context.resolvers),
     )
     check(config, sections, problems)
     _sort(problems, files)
-    return Loaded(config, problems.errors, problems.warnings, context.texts, problems.notices)
+    return Loaded(config, problems.errors, problems.warnings, context.texts, problems.notices, sections)
 
 
 def _global(context: Context) -> Global:
