@@ -339,6 +339,13 @@ class StatsPage:
     scope: tuple[str, ...] = ()
 
 
+class PersistRule(NamedTuple):
+    """``force-persist`` or ``ignore-persist``, and when it holds."""
+
+    force: bool
+    condition: Condition
+
+
 @dataclass(frozen=True, slots=True)
 class Proxy:
     """What frontends and backends share.  ``number`` is HAProxy's iid (a listen has one for both)."""
@@ -394,6 +401,7 @@ class Frontend(Proxy):
     session_rules: tuple[Rule, ...] = ()
     keepalive: bool = False  # option clitcpka
     smart_accept: bool = False
+    rate_limit: int = 0  # new connections a second; 0: no limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,6 +418,13 @@ class Backend(Proxy):
     tcp_response_rules: tuple[Rule, ...] = ()
     response_delay: float = 0.0
     keepalive: bool = False  # option srvtcpka
+    fullconn: int = 0  # the load at which servers with minconn get their maxconn; 0: they do at once
+    use_server: tuple[Router, ...] = ()
+    persist_rules: tuple[PersistRule, ...] = ()
+    prefer_last: bool = False
+    max_keep_alive_queue: int | None = None  # None: no limit
+    abortonclose: bool = False
+    retry_on: frozenset[str | int] = frozenset(("conn-failure",))
     smart_connect: bool = False
     health_check: Script | External | None = None  # None: a connection says it all
     log_health_checks: bool = False

@@ -128,10 +128,15 @@ def server_address(text: str, port: int = 0) -> Address:
     endpoint = parse_endpoint(text)
     if endpoint.unix:
         return Address(endpoint.host, unix=True, name=text)
+    return Address(resolve(endpoint.host, endpoint.family), server_port(endpoint, port), name=text)
+
+
+def server_port(endpoint: Endpoint, port: int = 0) -> int:
+    """The port to connect to; ``port`` as in ``server_address``.  Raises ConfigError."""
     if endpoint.ports.startswith(("+", "-")) or (not endpoint.ports and not port):
         raise ConfigError(
-            f"'{text}' takes its port from the client's, which is not supported by this version of greenlb:"
-            " expected an address with a port, such as 10.0.0.11:80"
+            f"'{endpoint.text}' takes its port from the client's, which is not supported by this version of"
+            " greenlb: expected an address with a port, such as 10.0.0.11:80"
         )
     if endpoint.ports:
         ports = port_range(endpoint, "a port")
@@ -139,5 +144,5 @@ def server_address(text: str, port: int = 0) -> Address:
             raise ConfigError(f"expected one port, not '{endpoint.ports}'")
         port = ports[0]
     if endpoint.host in ("", "*"):
-        raise ConfigError(f"'{text}' is no address to connect to: expected HOST:PORT")
-    return Address(resolve(endpoint.host, endpoint.family), port, name=text)
+        raise ConfigError(f"'{endpoint.text}' is no address to connect to: expected HOST:PORT")
+    return port

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ class Context:
     log_targets: tuple[LogTarget, ...] = ()
     texts: dict[int, str] = field(default_factory=dict)
     tables: Tables = field(default_factory=Tables)
+    resolvers: Mapping[str, Settings] = field(default_factory=dict)
     farm: Farm = field(default_factory=Farm)
     services: Services = field(default_factory=Services)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from greenlb.config import serverchecks
-from greenlb.config.addresses import server_address, source_address
+from greenlb.config.addresses import source_address
 from greenlb.config.context import Context, must_read
+from greenlb.config.names import Located, expanded, locate
 from greenlb.config.schema import PROXY_V2_OPTIONS, SERVER
 from greenlb.config.sections import Given, Settings
 from greenlb.config.tls import check_protocols, merged, version_range, without_ssl
@@ -24,10 +26,18 @@ from greenlb.script import External, Script
 def declare_farm(farm: Farm, proxies: Iterable[Settings]) -> None:
     """The names of all sections and servers, before the rules that name them are compiled."""
     for proxy in proxies:
-        names = [line.words[0] for line in proxy.given("server")]
+        names = [name for line in proxy.given("server", "server-template") for name in _names(line)]
         farm.declare(
             proxy.name, frontend=proxy.kind != "backend", servers=None if proxy.kind == "frontend" else names
         )
+
+
+def _names(line: Given) -> list[str]:
+    """What the servers of a line are called; a wrong line is told of where it is built."""
+    try:
+        return [words[0] for words in expanded(line)]
+    except ConfigError:
+        return []
 
 
 def servers(
@@ -37,19 +47,21 @@ def servers(
     defaults: dict[str, Any] = {}
     found: list[Server] = []
     places: dict[str, Where] = {}
-    for line in backend.given("default-server", "server"):
+    for line in backend.given("default-server", "server", "server-template"):
         if line.option.name == "default-server":
             defaults = merged(defaults, line.value)
             continue
-        with context.problems.at(line.where, f"'server {backend.name}/{line.words[0]}': "):
-            server = _Line(context, backend, scope, line, defaults, script).server(len(found) + 1)
-            earlier = places.setdefault(server.name, server.where)
-            if earlier != server.where:
-                raise ConfigError(
-                    f"another server named '{server.name}' was already defined at {earlier},"
-                    " please use distinct names"
-                )
-            found.append(server)
+        with context.problems.at(line.where, f"'{line.option.name} {backend.name}/{line.words[0]}': "):
+            for words in expanded(line):
+                each = replace(line, words=words)
+                server = _Line(context, backend, scope, each, defaults, script).server(len(found) + 1)
+                earlier = places.setdefault(server.name, server.where)
+                if earlier != server.where:
+                    raise ConfigError(
+                        f"another server named '{server.name}' was already defined at {earlier},"
+                        " please use distinct names"
+                    )
+                found.append(server)
     return tuple(found)
 
 
@@ -83,7 +95,8 @@ class _Line:
         self.own = SERVER.read(words[2:])
         fields = self.fields = merged(self.defaults, self.own)
         app = application(words[1], self.own, fields, self.scope.mode)
-        address = server_address(words[1]) if app is None else place(words[1])
+        located = self._locate() if app is None else Located(place(words[1]))
+        address = located.address
         if not fields.get("ssl") and not serverchecks.encrypts(fields, self.script):
             self._warn_of_no_ssl()
         return Server(
@@ -106,9 +119,20 @@ class _Line:
             tls=self._tls() if fields.get("ssl") else None,
             send_proxy=self._send_proxy(),
             source=self._source(address) if app is None else None,
+            resolution=located.resolution,
+            forget=located.forget,
             app=app,
             proto=fields.get("proto", "h1") if app is None else "h1",
         )
+
+    def _locate(self) -> Located:
+        name, text, *_ = self.line.words
+        located = locate(text, self.fields, self.context.resolvers)
+        if located.warning:
+            self.context.problems.warning(
+                self.line.where, f"'server {self.backend.name}/{name}' : {located.warning}"
+            )
+        return located
 
     def _send_proxy(self) -> SendProxy | None:
         word: str = self.fields.get("send_proxy", "")
@@ -138,7 +162,7 @@ class _Line:
         if not text:
             return None
         source = source_address(text)
-        if address.unix or source.ipv6 != address.ipv6:
+        if address.unix or (address.host and source.ipv6 != address.ipv6):
             raise ConfigError(f"'source': '{text}' cannot reach {address}")
         return source
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from greenlb.config.schema.binds import BIND, BIND_DEFAULTS, CRT_LIST
 from greenlb.config.schema.kinds import KINDS, UNSUPPORTED_KINDS, SectionKind, known
 from greenlb.config.schema.lines import COOKIE, FACILITIES, FORWARDFOR, LEVELS, LOG, STICK_TABLE
+from greenlb.config.schema.names import RESOLVE_OPTS
 from greenlb.config.schema.proxies import PROXY
 from greenlb.config.schema.resolvers import RESOLVERS
 from greenlb.config.schema.runtime import STATS_SOCKET
@@ -36,6 +37,7 @@ __all__ = [
     "PROXY",
     "PROXY_V2_OPTIONS",
     "RESOLVERS",
+    "RESOLVE_OPTS",
     "SERVER",
     "SERVER_DEFAULTS",
     "STATS_SOCKET",

@@ -124,4 +124,15 @@ FARM: Final = (
         doc="A server of the farm, written server NAME = ADDRESS:PORT KEYWORDS.",
         example="10.0.0.11:80 check",
     ),
+    Option(
+        name="server-template",
+        where=("listen", "backend"),
+        kind=Line(
+            "PREFIX = COUNT|FIRST-LAST NAME[:PORT] [KEYWORDS]", "how many servers there are, and a name"
+        ),
+        field="servers",
+        many=True,
+        doc="As many servers, called PREFIX and a number, that share what the name is resolved to.",
+        example="3 app.example.com:80 check resolvers dns",
+    ),
 )
