@@ -170,6 +170,18 @@ class Client:
         self.variables: dict[str, object] | None = None  # of scope sess
 
 
+@dataclass(slots=True)
+class Wishes:
+    """What rules want of the way to a server, where one said anything of it.  ``priority`` is a class and an
+    offset in milliseconds (see ``proxy.queue``).  ``forced``: to the server that is bound, be it down, and to
+    no other; ``unbound``: persistence does not count; ``once``: only what reached no server is tried again."""
+
+    priority: tuple[int, int] = (0, 0)
+    forced: bool = False
+    unbound: bool = False
+    once: bool = False
+
+
 class Exchange:
     """One request and its answer, or one TCP connection, from its first byte to its log line."""
 
@@ -219,6 +231,7 @@ class Exchange:
         "tracked",
         "unique_id",
         "variables",
+        "wishes",
     )
 
     def __init__(self, client: Client) -> None:
@@ -273,6 +286,13 @@ class Exchange:
         self.variables: dict[str, object] | None = None
         self.unique_id: bytes | None = None  # policy.uniqueid makes it
         self.level = 6  # syslog severity of its line
+        self.wishes: Wishes | None = None
+
+    def wish(self) -> Wishes:
+        """What rules want of its way to a server, to be changed."""
+        if self.wishes is None:
+            self.wishes = Wishes()
+        return self.wishes
 
     def ended(self, cause: str, phase: str) -> None:
         """Set how it ended, once: what happened first is what the log tells."""

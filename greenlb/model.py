@@ -339,13 +339,6 @@ class StatsPage:
     scope: tuple[str, ...] = ()
 
 
-class PersistRule(NamedTuple):
-    """``force-persist`` or ``ignore-persist``, and when it holds."""
-
-    force: bool
-    condition: Condition
-
-
 @dataclass(frozen=True, slots=True)
 class Proxy:
     """What frontends and backends share.  ``number`` is HAProxy's iid (a listen has one for both)."""
@@ -420,7 +413,7 @@ class Backend(Proxy):
     keepalive: bool = False  # option srvtcpka
     fullconn: int = 0  # the load at which servers with minconn get their maxconn; 0: they do at once
     use_server: tuple[Router, ...] = ()
-    persist_rules: tuple[PersistRule, ...] = ()
+    persist_rules: tuple[tuple[bool, Condition], ...] = ()  # True: force-persist, False: ignore-persist
     prefer_last: bool = False
     max_keep_alive_queue: int | None = None  # None: no limit
     abortonclose: bool = False

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from greenlb.model import Balance
 from greenlb.policy import hashing
+from greenlb.policy.shares import Shares
 from greenlb.policy.turns import map_cycle, smooth_cycle
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 class Candidate(Protocol):
     """What a server looks like to an algorithm.  ``weight`` is the effective one, ``load`` the exchanges
-    it has now and those queued for it."""
+    it has now and those queued for it, ``limit`` how many it gets at a time (0: all)."""
 
     @property
     def server(self) -> Server: ...
@@ -44,6 +45,8 @@ class Candidate(Protocol):
     def weight(self) -> int: ...
     @property
     def load(self) -> int: ...
+    @property
+    def limit(self) -> int: ...
 
 
 AnyCandidate = TypeVar("AnyCandidate", bound=Candidate)
@@ -64,8 +67,14 @@ def usable(candidates: Iterable[AnyCandidate], allbackups: bool = False) -> list
 
 def full(candidate: Candidate) -> bool:
     """Has it all the exchanges that its ``maxconn`` allows?"""
-    limit = candidate.server.maxconn
+    limit = candidate.limit
     return limit > 0 and candidate.load >= limit
+
+
+def crowded(candidate: Candidate) -> bool:
+    """Is its queue, too, as long as its ``maxqueue`` allows?"""
+    limit = candidate.limit
+    return limit > 0 and candidate.load >= limit + candidate.server.maxqueue
 
 
 class Balancer:
@@ -76,6 +85,7 @@ class Balancer:
     """
 
     __slots__ = ("_limited", "_tick", "_usable")
+    _full = staticmethod(full)
 
     def __init__(self, spec: Balance, tick: Tick, rand: Callable[[], float] = random.random) -> None:
         self._tick = tick
@@ -90,12 +100,16 @@ class Balancer:
     def pick(self, x: Exchange, avoid: Candidate | None = None) -> Candidate | None:
         raise NotImplementedError
 
+    def binds(self, chosen: Candidate) -> bool:
+        """Whether an exchange that was given a full server waits for that one alone."""
+        return False
+
     def _preferred(self, avoid: Candidate | None) -> list[Candidate]:
         """The usable ones with room that are not ``avoid``, or the best that is left."""
         others = [candidate for candidate in self._usable if candidate is not avoid] or self._usable
         if not self._limited:
             return others
-        return [candidate for candidate in others if not full(candidate)] or others
+        return [candidate for candidate in others if not self._full(candidate)] or others
 
 
 class RoundRobin(Balancer):
@@ -142,10 +156,12 @@ class LeastConn(Balancer):
     """``leastconn``: the fewest exchanges for its weight, in turn among equals.
 
     An idle server is always the least loaded, whatever its weight; a busy one counts the exchange that
-    it would get, so that heavier servers come first (HAProxy's rule).
+    it would get, so that heavier servers come first (HAProxy's rule).  What waits in the queue of a server
+    with ``maxqueue`` is load like any other.
     """
 
     __slots__ = ("_ring", "_weighted")
+    _full = staticmethod(crowded)
 
     def __init__(self, spec: Balance, tick: Tick, rand: Callable[[], float] = random.random) -> None:
         super().__init__(spec, tick, rand)
@@ -168,6 +184,9 @@ class LeastConn(Balancer):
             return self._least(preferred[start:] + preferred[:start])
         first = self._ring[start]
         return first if first.load == 0 else self._least(self._ring[start : start + size])
+
+    def binds(self, chosen: Candidate) -> bool:
+        return chosen.server.maxqueue > 0 and not crowded(chosen)
 
     def _least(self, candidates: list[Candidate]) -> Candidate:
         loads: list[int] = list(map(_load, candidates))
@@ -192,30 +211,34 @@ class First(Balancer):
         for candidate in others:
             if not full(candidate):
                 return candidate
-        return min(others, key=lambda c: c.load / c.server.maxconn, default=None)
+        return min(others, key=lambda c: c.load / c.limit, default=None)
 
 
 class Random(Balancer):
     """``random(N)``: N servers drawn by weight, the least loaded of them for its weight."""
 
-    __slots__ = ("_draws", "_rand", "_steps")
+    __slots__ = ("_draws", "_rand", "_shares", "_steps")
 
     def __init__(self, spec: Balance, tick: Tick, rand: Callable[[], float] = random.random) -> None:
         super().__init__(spec, tick, rand)
         self._rand = rand
         self._draws = spec.draws
         self._steps: list[int] = []
+        self._shares = Shares(spec.factor)
 
     def rebuild(self, usable: Sequence[Candidate]) -> None:
         super().rebuild(usable)
+        self._shares.rebuild(usable)
         self._steps = list(accumulate(candidate.weight for candidate in usable))
 
     def pick(self, x: Exchange, avoid: Candidate | None = None) -> Candidate | None:
         if not self._usable:
             return None
         candidates, steps = self._usable, self._steps
-        if self._limited or avoid is not None:
+        if self._limited or avoid is not None or self._shares.factor:
             candidates = self._preferred(avoid)
+            if self._shares.factor:
+                candidates = [c for c in candidates if self._shares.room(c)] or candidates
             steps = list(accumulate(candidate.weight for candidate in candidates))
         best = self._draw(candidates, steps)
         for _ in range(self._draws - 1):
@@ -232,6 +255,9 @@ class MapHash(RoundRobin):
     """A hashed key looked up in the cycle.  Most keys move when the farm changes.  Without a key: in turn."""
 
     __slots__ = ("_hash",)
+
+    def binds(self, chosen: Candidate) -> bool:
+        return True
 
     def __init__(self, spec: Balance, tick: Tick, rand: Callable[[], float] = random.random) -> None:
         super().__init__(spec, tick, rand)
@@ -262,9 +288,13 @@ NUMBER_STRIDE = 4096
 
 class ConsistentHash(RoundRobin):
     """``hash-type consistent``: each server has points on a ring of 32-bit numbers; a key goes to the server
-    of the nearest point.  Only the keys of a server that leaves or comes move."""
+    of the nearest point, or to the next one whose server has room under ``hash-balance-factor``.  Only the
+    keys of a server that leaves or comes move."""
 
-    __slots__ = ("_hash", "_owners", "_points", "_seeded")
+    __slots__ = ("_hash", "_owners", "_points", "_seeded", "_shares")
+
+    def binds(self, chosen: Candidate) -> bool:
+        return True
 
     def __init__(self, spec: Balance, tick: Tick, rand: Callable[[], float] = random.random) -> None:
         super().__init__(spec, tick, rand)
@@ -272,9 +302,11 @@ class ConsistentHash(RoundRobin):
         self._points: list[int] = []
         self._owners: list[Candidate] = []
         self._seeded: dict[int, list[int]] = {}
+        self._shares = Shares(spec.factor)
 
     def rebuild(self, usable: Sequence[Candidate]) -> None:
         super(RoundRobin, self).rebuild(usable)
+        self._shares.rebuild(usable)
         # A point and its owner's place in one number sort much faster than pairs do.
         packed: list[int] = []
         for place, candidate in enumerate(usable):
@@ -304,11 +336,12 @@ class ConsistentHash(RoundRobin):
         if number - points[before] & hashing.MASK <= points[after] - number & hashing.MASK:
             after = before
         chosen = self._owners[after]
-        if chosen is avoid:
+        shares = self._shares
+        if chosen is avoid or (shares.factor and not shares.room(chosen)):
             for step in range(1, len(points)):
-                chosen = self._owners[(after + step) % len(points)]
-                if chosen is not avoid:
-                    break
+                other = self._owners[(after + step) % len(points)]
+                if other is not avoid and (not shares.factor or shares.room(other)):
+                    return other
         return chosen
 
 

@@ -1,4 +1,4 @@
-"""Who waits for a slot: first come, first served.
+"""Who waits for a slot: first come, first served, within a class of priority.
 
 A place in a queue is a greenlet that sleeps until a slot is handed to it or its time is up.  A slot
 is *given*, not announced: whoever frees it passes it straight on, so nobody who comes later can take it.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from gevent import get_hub
 from greenlet import getcurrent
@@ -29,15 +29,30 @@ def pause(seconds: float) -> None:
         timer.close()
 
 
+CLASSES: Final = 2047
+"""Classes of priority go from minus this to this; lower ones are served first."""
+OFFSETS: Final = 524287
+"""Milliseconds by which one may come before or after its time, at most."""
+_CLASS_BITS: Final = 50
+"""A class counts more than any time: 2 to the power of 50 microseconds are 35 years."""
+
+
+def order(priority: tuple[int, int] = (0, 0)) -> int:
+    """Whose turn it is, the lowest number first: by class, then by when one came, in microseconds of the
+    monotonic clock, which all processes share, plus the offset.  Never 0."""
+    klass, offset = priority
+    came = max(1, time.monotonic_ns() // 1000 + offset * 1000)
+    return (klass + CLASSES << _CLASS_BITS) + came
+
+
 class Place:
-    """One exchange waiting.  ``given`` is what the slot's owner hands over; ``since`` is nanoseconds of
-    the monotonic clock, which all processes share."""
+    """One exchange waiting.  ``given`` is what the slot's owner hands over; ``order`` as above."""
 
-    __slots__ = ("_wake", "given", "number", "since")
+    __slots__ = ("_wake", "given", "number", "order")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, order: int) -> None:
         self.number = number
-        self.since = time.monotonic_ns()
+        self.order = order
         self.given: Any = None
         self._wake: Callable[[], Any] | None = None
 
@@ -71,7 +86,7 @@ class Place:
 
 
 class Queue:
-    """Places in order of arrival.  ``passed`` counts those that left, whichever way: HAProxy logs how
+    """Places in their order.  ``passed`` counts those that left, whichever way: HAProxy logs how
     many left before, counted from 1 (src: haproxy-facts, sq/bq)."""
 
     __slots__ = ("_places", "passed")
@@ -83,9 +98,20 @@ class Queue:
     def __len__(self) -> int:
         return len(self._places)
 
-    def join(self) -> Place:
-        place = Place(self.passed - 1)
-        self._places.append(place)
+    def first(self) -> int:
+        """The order of the first place; there must be one."""
+        return self._places[0].order
+
+    def join(self, priority: tuple[int, int] = (0, 0)) -> Place:
+        place = Place(self.passed - 1, order(priority))
+        places = self._places
+        if not places or places[-1].order <= place.order:
+            places.append(place)
+        else:
+            at = len(places)
+            while at and places[at - 1].order > place.order:
+                at -= 1
+            places.insert(at, place)
         return place
 
     def leave(self, place: Place) -> int:
@@ -104,7 +130,7 @@ class Queue:
 
 
 class AnnouncedQueue(Queue):
-    """A queue that tells other processes since when its first place has been waiting; 0: it is empty."""
+    """A queue that tells other processes the order of its first place; 0: it is empty."""
 
     __slots__ = ("_announce",)
 
@@ -112,10 +138,10 @@ class AnnouncedQueue(Queue):
         super().__init__()
         self._announce = announce
 
-    def join(self) -> Place:
-        place = super().join()
-        if len(self._places) == 1:
-            self._announce(place.since)
+    def join(self, priority: tuple[int, int] = (0, 0)) -> Place:
+        place = super().join(priority)
+        if self._places[0] is place:
+            self._announce(place.order)
         return place
 
     def leave(self, place: Place) -> int:
@@ -129,4 +155,4 @@ class AnnouncedQueue(Queue):
         return place
 
     def _tell(self) -> None:
-        self._announce(self._places[0].since if self._places else 0)
+        self._announce(self._places[0].order if self._places else 0)

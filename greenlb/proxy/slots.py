@@ -1,8 +1,8 @@
 """The slots of a ``maxconn``, and whose turn it is to have one that came free.
 
 Within a process a slot that comes free is handed on (``queue``).  Between processes it can only be given
-back and taken again, so there is an order to keep: each says on the board since when its first waits,
-and everybody lets the one that waits longest go first.  It is told that there is a slot.  When it does
+back and taken again, so there is an order to keep: each says on the board since when its first waits
+(and in which class of priority), and everybody lets the first of all go first.  It is told that there is a slot.  When it does
 not come for it in ``shared.GRACE``, because it hangs or does more important things, whoever waits may
 take it.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from greenlb.proxy.shared import Member
 
 Hall = Callable[[], tuple[int, ...]]
-"""Since when each process's first waits in some queue, or 0."""
+"""The order of each process's first place in some queue (see ``queue.order``), or 0."""
 _NOBODY: Final = -1
 
 
@@ -94,3 +94,26 @@ class SharedSlots(LocalSlots):
                     if since and (since < first or not first):
                         first, longest = since, row
         return longest
+
+
+class RampedSlots(LocalSlots):
+    """Slots of which not all are to be had while there is little load (``minconn``): ``room`` tells whether
+    one more is."""
+
+    __slots__ = ("_room", "_slots")
+
+    def __init__(self, slots: LocalSlots, room: Callable[[], bool]) -> None:
+        self._slots = slots
+        self._room = room
+
+    def take(self) -> bool:
+        return self._room() and self._slots.take()
+
+    def claim(self) -> bool:
+        return self._room() and self._slots.claim()
+
+    def turn(self) -> bool:
+        return self._room() and self._slots.turn()
+
+    def give(self) -> None:
+        self._slots.give()

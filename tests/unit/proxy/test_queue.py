@@ -43,8 +43,37 @@ def test_a_queue_says_since_when_its_first_waits() -> None:
     said: list[int] = []
     queue = AnnouncedQueue(said.append)
     first, second = queue.join(), queue.join()
-    assert said == [first.since]
+    assert said == [first.order]
     queue.next()
-    assert said[-1] == second.since
+    assert said[-1] == second.order
     queue.leave(second)
     assert said[-1] == 0
+
+
+def test_priorities_come_before_arrival() -> None:
+    """The lower class first; within one, who came first, earlier or later by the offset."""
+    queue = Queue()
+    names = {
+        id(queue.join(priority)): name
+        for name, priority in (
+            ("third", (0, 0)),
+            ("last", (5, -500)),
+            ("fourth", (0, 0)),
+            ("second", (0, -100)),
+            ("first", (-1, 100_000)),
+        )
+    }
+    order = [names[id(place)] for place in iter(queue.next, None)]
+    assert order == ["first", "second", "third", "fourth", "last"]
+
+
+def test_a_queue_announces_who_comes_first_now() -> None:
+    said: list[int] = []
+    queue = AnnouncedQueue(said.append)
+    queue.join()
+    late = queue.join()
+    urgent = queue.join((-1, 0))
+    assert said[-1] == urgent.order == queue.first()
+    assert urgent.order < late.order
+    queue.next()
+    assert said[-1] != urgent.order
