@@ -13,6 +13,7 @@ from greenlb.config.predicates import Facts
 from greenlb.config.problems import Problem
 from greenlb.model import Config
 from greenlb.net.versions import libraries
+from greenlb.process import applications
 from greenlb.process.prepared import Prepared, prepare
 
 
@@ -63,6 +64,8 @@ def read(options: Options, messages: Messages) -> Ready:
         messages.warning_in(problem)
     for failure in prepared.problems if prepared is not None else ():
         errors.append(Problem(failure.where, str(failure)))
+    if loaded.config is not None and not loaded.errors:
+        errors += [Problem(where, text) for where, text in applications.problems(loaded.config)]
     for problem in errors:
         messages.error_in(problem)
     if errors or loaded.config is None or prepared is None:

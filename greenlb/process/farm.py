@@ -13,10 +13,12 @@ from setproctitle import setproctitle
 
 from greenlb.board import Board, BoardFull
 from greenlb.model import Backend, Config, Frontend
+from greenlb.net import greenlets
 from greenlb.observe import log as logging
 from greenlb.observe.stats import Books, gauges
 from greenlb.observe.targets import open_file, open_socket
-from greenlb.process import control, privileges, worker
+from greenlb.observe.vitals import Vitals, places
+from greenlb.process import applications, control, privileges, worker
 from greenlb.process.certificates import Certificates, to_descriptor
 from greenlb.process.channel import Message
 from greenlb.process.handover import Handover
@@ -88,6 +90,7 @@ class Farm:
         try:
             Books(config, board)
             Standings(config, board)
+            places(board)
             self.shared = Shared(config, board, handover.descriptors if handover is not None else None)
         except BoardFull as full:
             raise CannotStart([f"{full}: restart greenlb to make more"]) from None
@@ -105,7 +108,7 @@ class Farm:
             roles={"worker": self._worker, "control": self._control},
             sockets=self.sockets,
             descriptors=self.shared.descriptors,
-            gauges=[*gauges(self.board), *standing(self.board)],
+            gauges=[*gauges(self.board), *standing(self.board), *places(self.board)],
             worker_timeout=settings.worker_timeout,
             hard_stop_after=settings.hard_stop_after,
             services={"log": self._open_log},
@@ -115,15 +118,18 @@ class Farm:
     def _worker(self, seat: Seat) -> int:
         name_process(seat.name)
         config = self.config
+        applications.patch(config)
         maxconn = descriptors(config, len(self.shared.descriptors) + len(self.sockets))
         books = Books(config, self.board, seat.row)
         served = worker.Worker(
             config, self.prepared, self.sockets, books, self.log, maxconn, self.shared.member(seat.row)
         )
         served.open()
+        vitals = self._vitals(seat)
         self._confine(seat)
         get_hub().loop.signal(signal.SIGUSR1).start(served.stop_soft)
-        seated = worker.Seated(served, seat, self.board, Standings(config, self.board), self.certificates)
+        standings = Standings(config, self.board)
+        seated = worker.Seated(served, seat, self.board, standings, self.certificates, vitals)
         seated.ready()
         return served.serve()
 
@@ -131,11 +137,15 @@ class Farm:
         name_process(seat.name)
         for sock in self.sockets.values():
             sock.close()
+        vitals = self._vitals(seat)
         self._confine(seat)
         books = Books(self.config, self.board, seat.row)
         standings = Standings(self.config, self.board)
         made = control.Control(self.config, self.prepared, books, self.log, standings)
-        return control.Seated(made, seat, self.board).run()
+        return control.Seated(made, seat, self.board, vitals).run()
+
+    def _vitals(self, seat: Seat) -> Vitals:
+        return Vitals(self.board, seat.row, seat.role, seat.number, greenlets.alive, lambda: self.log.dropped)
 
     def _confine(self, seat: Seat) -> None:
         """Give up what a process that clients talk to must not have."""

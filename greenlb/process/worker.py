@@ -13,8 +13,12 @@ from gevent.event import Event
 
 from greenlb.board import HEARTBEAT, Board
 from greenlb.model import Config
+from greenlb.net import greenlets
 from greenlb.observe import log as logging
+from greenlb.observe.sampler import OFTEN, Sampler
 from greenlb.observe.stats import Books
+from greenlb.observe.vitals import Vitals
+from greenlb.process import applications
 from greenlb.process.certificates import Certificates, from_descriptor
 from greenlb.process.channel import Message
 from greenlb.process.inbox import Inbox
@@ -26,6 +30,7 @@ from greenlb.proxy.farm_state import FarmState, Follower
 from greenlb.proxy.frontend import LiveFrontend
 from greenlb.proxy.listener import Listener
 from greenlb.proxy.plane import Plane
+from greenlb.proxy.pulse import Pulse
 from greenlb.proxy.shared import ALONE, Alone
 from greenlb.proxy.standing import Standings
 from greenlb.proxy.sticking import TableKeeper
@@ -60,13 +65,15 @@ class Worker:
         self.tables = TableKeeper(config, log.event)
         self.stopped = Event()
         self._timer: Any = None
+        self._pulse: Pulse | None = None
 
     def open(self) -> None:
         """What has to be found in the file system."""
         self.tables.start()
 
     def start(self) -> None:
-        """Accept."""
+        """Accept.  Raises CannotImport."""
+        self._pulse = applications.install(self.config, self.plane)
         for listener in self.listeners:
             listener.start()
 
@@ -92,6 +99,11 @@ class Worker:
         self._timer = timer = get_hub().loop.timer(0.0, 0.05)
         timer.start(self._look_for_the_end)
 
+    def beat(self, vitals: Vitals) -> None:
+        """Say about once a second how this process is."""
+        vitals.beat()
+        self.plane.count_idle()
+
     def _look_for_the_end(self) -> None:
         if not self.plane.connections:
             self._timer.stop()
@@ -103,9 +115,16 @@ class Seated:
     """A worker among others: what comes over its channels, and its heartbeat."""
 
     def __init__(
-        self, worker: Worker, seat: Seat, board: Board, standings: Standings, certificates: Certificates
+        self,
+        worker: Worker,
+        seat: Seat,
+        board: Board,
+        standings: Standings,
+        certificates: Certificates,
+        vitals: Vitals,
     ) -> None:
         self.worker = worker
+        self._vitals = vitals
         self._certificates = certificates
         self.follower = Follower(worker.plane.backends.values(), standings)
         self._cells = board.row(seat.row)
@@ -122,6 +141,7 @@ class Seated:
 
     def _beat(self) -> None:
         self._cells[HEARTBEAT] = milliseconds()
+        self.worker.beat(self._vitals)
         self.follower.follow()  # should control have died before it could tell us
 
     def _orphaned(self) -> None:
@@ -156,11 +176,14 @@ class Seated:
 def run(config: Config, prepared: Prepared) -> int:
     """Serve ``config`` in this process alone until a signal ends it.  Returns the exit status; raises
     CannotStart."""
+    applications.patch(config)
     hub = get_hub()
     maxconn = descriptors(config)
     log = logging.setup(config.settings)
-    board = Board(1, Books.width(config) + Standings.width(config))
+    board = Board(1, Books.width(config) + Standings.width(config) + Vitals.WIDTH)
     books = Books(config, board)
+    sampler = Sampler(books)
+    vitals = Vitals(board, 0, "all", 0, greenlets.alive, lambda: log.dropped)
     worker = Worker(config, prepared, bind_all(config), books, log, maxconn)
     listens = {frontend.name for frontend in config.frontends}
     farm = FarmState(worker.plane.backends.values(), Standings(config, board), books)
@@ -183,11 +206,14 @@ def run(config: Config, prepared: Prepared) -> int:
         config, prepared, lambda severity, text: log.event(severity, text, config.settings.log_targets)
     )
     look = hub.loop.timer(PULSE, PULSE, ref=False)
-    look.start(lambda: list(certificates.look()))
+    look.start(lambda: (list(certificates.look()), worker.beat(vitals)))
+    sample = hub.loop.timer(OFTEN, OFTEN, ref=False)
+    sample.start(sampler.sample)
     worker.open()
     worker.start()
     checks.start()
     status = worker.serve()
     checks.stop()
     look.stop()
+    sample.stop()
     return status

@@ -23,6 +23,9 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 _KNOWN_NAMES: Final = 1024
 _keys: dict[str, str] = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+_ABOUT_THE_CONNECTION: Final = frozenset(
+    ("connection", "keep-alive", "proxy-connection", "te", "upgrade", "transfer-encoding")
+)
 _LAW = re.compile(rb"\r\n(?>(?:" + FIELD + rb"\r\n)*)")
 _LINE = re.compile(FIELD)
 _STATUS = re.compile(r"([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
@@ -77,13 +80,13 @@ def _path_of(target: str) -> str:
 def _key(name: str) -> str:
     """The environ's key for a field; empty for one that has none.
 
-    That of a name with an underscore could not be told from another name's, so it has none.  How the body
-    is framed is between the client and us: what the application reads is decoded.
+    That of a name with an underscore could not be told from another name's, so it has none.  What is about
+    the connection is between the client and us: what the application reads of the body is decoded.
     """
     lower = name.lower()
     if lower in ("content-type", "content-length"):
         key = _keys[lower]
-    elif "_" in name or not name or lower == "transfer-encoding":
+    elif "_" in name or not name or lower in _ABOUT_THE_CONNECTION:
         key = ""
     else:
         key = "HTTP_" + name.upper().replace("-", "_")

@@ -23,6 +23,7 @@ from greenlb.proxy.pool import Pool
 from greenlb.proxy.queue import pause
 from greenlb.proxy.slots import LocalSlots
 from greenlb.proxy.upstream.network import Upstream
+from greenlb.proxy.upstream.wsgi import AppUpstream
 
 if TYPE_CHECKING:
     from greenlb.proxy.plane import Plane, TlsContexts
@@ -53,6 +54,7 @@ class ServerState:
     __slots__ = (
         "_loads",
         "address",
+        "app",
         "backend",
         "cells",
         "chosen",
@@ -84,6 +86,7 @@ class ServerState:
         self.slots = shared.slots(backend.model, server, serve)
         self.queue = shared.queue(server, serve)
         self.pool = Pool()
+        self.app = AppUpstream(server.app, self) if server.app is not None else None
         books = backend.plane.books
         block = books.server(server)
         self.cells = books.cells
@@ -147,6 +150,7 @@ class LiveBackend:
         self.persistence = Persistence(model.cookie, model.servers, model.persist) if model.cookie else None
         self.queue = plane.shared.queue(model, self._serve_all)
         self.connections = 0
+        self.kind = _kind(model)
         self._socket_options = _socket_options(model)
         self.rebuild()
 
@@ -312,6 +316,11 @@ class LiveBackend:
                 x.cookie_in = "D"
             if not again:
                 x.served = time.monotonic()
+            if state.app is not None:  # there is nothing to connect to
+                x.reused = True
+                x.connected = x.served
+                x.ends = state.app.ends
+                return state.app
             name = state.name(x)
             upstream = None if fresh else self._reuse(x, state, held, name)
             if upstream is not None:
@@ -400,6 +409,14 @@ class LiveBackend:
             timeout = model.timeouts.connect
             pause(TURN_AROUND if timeout is None else min(TURN_AROUND, timeout))
         return state if state.up else None
+
+
+def _kind(model: Backend) -> str:
+    """What its servers are: ``network``, ``applications`` or ``mixed``."""
+    apps = sum(server.app is not None for server in model.servers)
+    if not apps:
+        return "network"
+    return "applications" if apps == len(model.servers) else "mixed"
 
 
 def _socket_options(model: Backend) -> tuple[tuple[int, int, int], ...]:

@@ -24,6 +24,7 @@ from greenlb.protocol.http1 import (
 from greenlb.proxy.backend import LiveBackend, ServerState
 from greenlb.proxy.upload import Cut, Upload
 from greenlb.proxy.upstream.network import Upstream
+from greenlb.proxy.upstream.wsgi import AppUpstream
 
 if TYPE_CHECKING:
     from greenlb.proxy.http_mode import HttpConnection
@@ -42,6 +43,14 @@ _CONNECTION_LOGIN: Final = re.compile(
 
 class _Stale(Exception):
     """A reused connection turned out to be dead before it gave a byte."""
+
+
+class ToApplication(Exception):
+    """The server that was chosen, and has a slot taken, is an application."""
+
+    def __init__(self, upstream: AppUpstream) -> None:
+        super().__init__(upstream.label)
+        self.upstream = upstream
 
 
 class Forward:
@@ -128,7 +137,10 @@ class Forward:
         fresh = False
         timeout = self.backend.model.timeouts.server
         while True:
-            self.upstream = upstream = self.backend.connect(self.x, bound, held, fresh)
+            upstream = self.backend.connect(self.x, bound, held, fresh)
+            if isinstance(upstream, AppUpstream):
+                raise ToApplication(upstream)
+            self.upstream = upstream
             try:
                 try:
                     upstream.stream.send(data, timeout)

@@ -17,6 +17,7 @@ from greenlb.net import greenlets
 from greenlb.net.sockets import Stream, Timeout
 from greenlb.protocol.http1 import BadMessage, head_end, parse_request
 from greenlb.proxy import services
+from greenlb.proxy.application import AppForward, MixedForward
 from greenlb.proxy.backend import LiveBackend, Refusal
 from greenlb.proxy.forward import Forward
 from greenlb.proxy.queue import pause
@@ -35,6 +36,13 @@ DRAIN_SECONDS: Final = 1.0
 _LINGER_SECONDS: Final = 1.0
 _LINGER_BYTES: Final = 1 << 18
 """How long, and for how much, a refused client is listened to before the close."""
+
+_FORWARDS: Final[dict[str, type[Forward | AppForward]]] = {
+    "network": Forward,
+    "mixed": MixedForward,
+    "applications": AppForward,
+}
+"""By the kind of a backend, what carries a request there."""
 
 
 class HttpConnection:
@@ -266,7 +274,7 @@ class HttpConnection:
         if backend is None:
             raise Cut("S", "C", 503)
         try:
-            return Forward(self, x, request, backend).run()
+            return _FORWARDS[backend.kind](self, x, request, backend).run()
         except Refusal as refusal:
             raise Cut(refusal.cause, refusal.phase) from None
 

@@ -1,0 +1,137 @@
+"""WSGI applications that are servers: they are imported in the processes that serve, and nowhere else.
+
+Their code expects that sockets, locks and sleeping let others work, so such a process is patched before their
+import.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from typing import Final
+
+from greenlb.model import Backend, Config, Server, Where, Wsgi
+from greenlb.process import privileges
+from greenlb.protocol.wsgi import Application
+from greenlb.proxy.plane import Plane
+from greenlb.proxy.pulse import Pulse
+
+_SKIPPED: Final = (os.path.dirname(importlib.__file__), "<frozen importlib", __file__)
+
+
+class CannotImport(Exception):
+    """An application that is not there, or failed when it was imported."""
+
+
+def servers(config: Config) -> Iterator[tuple[Backend, Server, Wsgi]]:
+    """The servers that are applications."""
+    for backend in config.backends:
+        for server in backend.servers:
+            if server.app is not None and not backend.disabled:
+                yield backend, server, server.app
+
+
+def patch(config: Config) -> None:
+    """Before anything of theirs is imported, and only when there is anything of theirs."""
+    if next(servers(config), None) is not None:
+        from gevent import monkey
+
+        monkey.patch_all()
+
+
+def install(config: Config, plane: Plane) -> Pulse | None:
+    """Import the applications, and give them to their servers; then somebody has to watch whether they keep
+    the process from its work.  Raises CannotImport."""
+    found = False
+    for backend, server, app in servers(config):
+        upstream = plane.backends[backend.name].state_of(server).app
+        assert upstream is not None
+        upstream.application = load(app)
+        found = True
+    if not found:
+        return None
+    return Pulse(lambda text: plane.log.event(4, text, plane.settings.log_targets))
+
+
+def load(app: Wsgi) -> Application:
+    """Import it.  Raises CannotImport, with the line that is to blame."""
+    try:
+        folder = app.chdir or os.getcwd()
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        if app.chdir:
+            os.chdir(app.chdir)
+        found: object = importlib.import_module(app.module)
+        for name in app.attribute.split("."):
+            found = getattr(found, name)
+        if app.factory and callable(found):
+            found = found()
+    except (Exception, SystemExit) as error:
+        raise CannotImport(
+            f"cannot import '{app}': {type(error).__name__}: {error}{_place(error)}"
+        ) from error
+    if not callable(found):
+        raise CannotImport(f"'{app}' is not callable: it is {type(found).__name__}")
+    return found
+
+
+def _place(error: BaseException) -> str:
+    """Where in somebody's code it happened."""
+    if isinstance(error, SyntaxError):
+        return ""  # its text has it
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(_SKIPPED)
+    ]
+    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+
+
+def problems(config: Config) -> list[tuple[Where, str]]:
+    """What is wrong with the applications, tried in a process that is thrown away."""
+    if next(servers(config), None) is None:
+        return []
+    reader, writer = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if not pid:
+        os.close(reader)
+        _try(config, writer)
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        said = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    tried = [(backend, server) for backend, server, _ in servers(config)]
+    if not said:
+        backend, server = tried[0]
+        how = os.waitstatus_to_exitcode(status)
+        return [
+            (server.where, f"'server {backend.name}/{server.name}': importing it ended with status {how}")
+        ]
+    return [
+        (tried[number][1].where, f"'server {tried[number][0].name}/{tried[number][1].name}': {text}")
+        for number, text in json.loads(said)
+    ]
+
+
+def _try(config: Config, writer: int) -> None:
+    """In the child: import all, as a worker would."""
+    try:
+        patch(config)
+        privileges.drop(config.settings)
+        found = []
+        for number, (_, _, app) in enumerate(servers(config)):
+            try:
+                load(app)
+            except CannotImport as problem:
+                found.append((number, str(problem)))
+        os.write(writer, json.dumps(found).encode())
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(0)
