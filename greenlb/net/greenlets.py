@@ -14,6 +14,7 @@ from greenlet import getcurrent, greenlet
 
 _KEPT: Final = 64
 _idle: list[greenlet] = []
+_alive = 0
 
 Job = Callable[[], object]
 
@@ -26,6 +27,8 @@ def _work(job: Job) -> None:
         todo()
         todo = None  # what the job held must not live until the next one
         if len(_idle) >= _KEPT:
+            global _alive
+            _alive -= 1
             return
         _idle.append(me)
         todo = hub.switch()
@@ -37,4 +40,11 @@ def run(job: Job) -> None:
     if _idle:
         _idle.pop().switch(job)
     else:
+        global _alive
+        _alive += 1
         greenlet(_work, get_hub()).switch(job)
+
+
+def alive() -> int:
+    """How many there are, those that wait for a job among them."""
+    return _alive

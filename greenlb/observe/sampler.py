@@ -17,6 +17,8 @@ from greenlb.observe.stats import Books, Cells
 
 WINDOW: Final = 1024
 """How many requests an average is of (HAProxy's TIME_STATS_SAMPLES)."""
+OFTEN: Final = 0.25
+"""Seconds between two looks at the counters."""
 SECOND: Final = 1.0
 """What a rate is of, and how far two entries of the history lie apart."""
 KEPT: Final = 300
@@ -101,7 +103,7 @@ class _Second(NamedTuple):
 
 
 class Sampler:
-    """Watches the objects of ``books``.  ``sample`` is to be called a few times a second."""
+    """Watches the objects of ``books``.  ``sample`` is to be called every OFTEN."""
 
     def __init__(self, books: Books, clock: Callable[[], float] = time.monotonic) -> None:
         self._books = books

@@ -114,8 +114,10 @@ class Cells:
     reuse: int
     rtime: int
     rtime_max: int
+    safe_conn_cur: int
     scur: int
     srv_abrt: int
+    srv_icur: int
     stot: int
     ttime: int
     ttime_max: int

@@ -19,8 +19,9 @@ from gevent.event import Event
 from greenlb.board import HEARTBEAT, Board
 from greenlb.model import Config
 from greenlb.observe.log import Log
-from greenlb.observe.sampler import Sampler
+from greenlb.observe.sampler import OFTEN, Sampler
 from greenlb.observe.stats import Books
+from greenlb.observe.vitals import Vitals
 from greenlb.process.channel import Message
 from greenlb.process.inbox import Inbox
 from greenlb.process.prepared import Prepared
@@ -32,8 +33,6 @@ from greenlb.proxy.standing import Standings
 
 PULSE: Final = 1.0
 """Seconds between two heartbeats."""
-SAMPLE: Final = 0.25
-"""Seconds between two looks at the counters."""
 DEADLINE: Final = 1.0
 """Seconds that workers have to answer; who does not is left out."""
 
@@ -141,15 +140,16 @@ class Control:
 class Seated:
     """Control among the others: its channels, its heartbeat, its end."""
 
-    def __init__(self, control: Control, seat: Seat, board: Board) -> None:
+    def __init__(self, control: Control, seat: Seat, board: Board, vitals: Vitals) -> None:
         self.control = control
+        self._vitals = vitals
         self.stopped = Event()
         self._cells = board.row(seat.row)
         self._master = Inbox(seat.channel, self._from_master, lambda: os._exit(1))
         self._timers: list[Any] = []
         loop = get_hub().loop
         self._repeat(PULSE, self._beat)
-        self._repeat(SAMPLE, control.sampler.sample)
+        self._repeat(OFTEN, control.sampler.sample)
         # The one watcher that keeps the loop alive when there is nothing to check.
         stop = loop.signal(signal.SIGTERM)
         stop.start(self.stopped.set)
@@ -170,6 +170,7 @@ class Seated:
 
     def _beat(self) -> None:
         self._cells[HEARTBEAT] = milliseconds()
+        self._vitals.beat()
 
     def _from_master(self, message: Message) -> None:
         if message.kind == "worker":

@@ -205,8 +205,13 @@ def run(config: Config, prepared: Prepared) -> int:
     certificates = Certificates(
         config, prepared, lambda severity, text: log.event(severity, text, config.settings.log_targets)
     )
+
+    def beat() -> None:
+        list(certificates.look())
+        worker.beat(vitals)
+
     look = hub.loop.timer(PULSE, PULSE, ref=False)
-    look.start(lambda: (list(certificates.look()), worker.beat(vitals)))
+    look.start(beat)
     sample = hub.loop.timer(OFTEN, OFTEN, ref=False)
     sample.start(sampler.sample)
     worker.open()

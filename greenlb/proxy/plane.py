@@ -75,6 +75,15 @@ class Plane:
         self.connections += 1
         self.shared.entered()
 
+    def count_idle(self) -> None:
+        """Say how many idle connections to servers there are."""
+        cells = self.books.cells
+        for backend in self.backends.values():
+            for state in backend.states:
+                block = self.books.server(state.server)
+                cells[block.srv_icur] = len(state.pool)
+                cells[block.safe_conn_cur] = state.pool.proven()
+
     def leave(self) -> None:
         """A client connection ended: who waited for its place may accept again."""
         self.connections -= 1

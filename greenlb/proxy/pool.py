@@ -45,6 +45,10 @@ class Pool:
             stream.close()
         return None
 
+    def proven(self) -> int:
+        """How many have carried more than one request."""
+        return sum(upstream.used > 1 for upstream in self._idle)
+
     def put(self, upstream: Upstream) -> None:
         """Keep ``upstream`` for whoever comes next."""
         self._idle[upstream] = None
