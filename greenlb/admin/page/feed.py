@@ -1,0 +1,105 @@
+"""The figures of a page: asked for once a second while somebody looks, and by nobody otherwise."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gevent.lock import Semaphore
+
+PERIOD: Final = 1.0
+"""Seconds between two snapshots."""
+SHOWN: Final = 60
+"""Seconds of history that a page shows."""
+_FRESH: Final = 0.8
+"""For so long a snapshot is everybody's."""
+
+Execute = Callable[[str, str], str]
+"""Runs one runtime command at a level, and gives its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The last seconds of one object, oldest first; ``rtime`` is milliseconds."""
+
+    rate: tuple[float, ...] = ()
+    scur: tuple[float, ...] = ()
+    errors: tuple[float, ...] = ()
+    rtime: tuple[float, ...] = ()
+
+    @property
+    def last(self) -> tuple[float, ...]:
+        return tuple(
+            values[-1] if values else 0 for values in (self.rate, self.scur, self.errors, self.rtime)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything at one moment.  ``rows`` are those of the CSV, ``history`` is by pxname and svname."""
+
+    taken: float
+    rows: list[dict[str, str]]
+    info: Mapping[str, str]
+    history: Mapping[tuple[str, str], Series] = field(default_factory=dict)
+
+
+class Feed:
+    """The snapshots that all viewers of a process share."""
+
+    def __init__(self, execute: Execute, clock: Callable[[], float] = time.monotonic) -> None:
+        self._execute = execute
+        self._clock = clock
+        self._turn = Semaphore()
+        self._last: Snapshot | None = None
+
+    def now(self) -> Snapshot:
+        """How it is, not older than a second.  Raises what the runtime does when it does not answer."""
+        with self._turn:  # who comes while one asks takes what that one gets
+            last = self._last
+            if last is None or self._clock() - last.taken > _FRESH:
+                last = self._last = self._take()
+            return last
+
+    def forget(self) -> None:
+        """Something was changed: the next look is a new one."""
+        self._last = None
+
+    def _take(self) -> Snapshot:
+        return Snapshot(
+            self._clock(),
+            table(self._execute("show stat", "operator")),
+            pairs(self._execute("show info", "operator")),
+            series(self._execute(f"show history json {SHOWN}", "operator")),
+        )
+
+
+def table(text: str) -> list[dict[str, str]]:
+    """The rows of HAProxy's CSV, by the names of its first line."""
+    lines = csv.reader(text.removeprefix("# ").splitlines())
+    names = next(lines, [])
+    return [dict(zip(names, line, strict=False)) for line in lines if len(line) > 1]
+
+
+def pairs(text: str) -> dict[str, str]:
+    """``Name: value`` lines."""
+    split = (line.partition(":") for line in text.splitlines())
+    return {name: value.strip() for name, colon, value in split if colon}
+
+
+def series(text: str) -> dict[tuple[str, str], Series]:
+    """What ``show history json`` answers."""
+    told: Any = json.loads(text)
+    return {
+        (one["pxname"], one["svname"]): Series(
+            tuple(one["rate"]),
+            tuple(one["scur"]),
+            tuple(one["errors"]),
+            tuple(value / 1000 for value in one["rtime"]),
+        )
+        for one in told["series"]
+    }
