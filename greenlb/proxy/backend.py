@@ -6,24 +6,27 @@
 from __future__ import annotations
 
 import errno
-import socket
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from greenlb.exchange import Exchange
 from greenlb.message import Reply
 from greenlb.model import ALLOW, Address, Backend, Server
-from greenlb.net.sockets import Stream, Timeout, dial
+from greenlb.net.sockets import Timeout
 from greenlb.net.tls import ClientContext, TlsServerFailure
 from greenlb.policy import balance
 from greenlb.policy.cookie import Persistence
-from greenlb.proxy import announce
+from greenlb.proxy import steering
+from greenlb.proxy.dialing import open_stream, socket_options
+from greenlb.proxy.farm_now import BackendNow, ramp
 from greenlb.proxy.pool import Pool
 from greenlb.proxy.queue import pause
-from greenlb.proxy.slots import LocalSlots
+from greenlb.proxy.slots import LocalSlots, RampedSlots
 from greenlb.proxy.upstream.network import Upstream
 from greenlb.proxy.upstream.wsgi import AppUpstream
+from greenlb.proxy.watch import ClientGone, Watch
 
 if TYPE_CHECKING:
     from greenlb.proxy.plane import Plane, TlsContexts
@@ -48,8 +51,8 @@ class Refusal(Exception):
 class ServerState:
     """A server as it is now.  ``current`` counts the exchanges that this process has there, ``load`` those
     of all processes and those queued for it.  ``weight`` is the effective one,
-    ``user_weight`` the one that was set; ``chosen``: the balance may
-    choose it; ``slots`` are those of ``maxconn``, if there is one."""
+    ``user_weight`` the one that was set; ``chosen``: the balance may choose it; ``slots`` are those of
+    ``maxconn``, if there is one, and ``ramp`` says how many of them there are just now."""
 
     __slots__ = (
         "_loads",
@@ -62,6 +65,7 @@ class ServerState:
         "maxconn",
         "pool",
         "queue",
+        "ramp",
         "scur",
         "server",
         "slots",
@@ -80,6 +84,7 @@ class ServerState:
         self.up = not server.disabled
         self.chosen = False
         self.maxconn = server.maxconn
+        self.ramp: Callable[[], int] | None = None
         self.current = 0
         shared = backend.plane.shared
         serve = partial(backend.serve, self)
@@ -101,7 +106,18 @@ class ServerState:
     @property
     def limit(self) -> int:
         """How many exchanges it gets at a time just now; 0: as many as there are."""
-        return self.maxconn
+        return self.maxconn if self.ramp is None else self.ramp()
+
+    @property
+    def queued(self) -> int:
+        """How many wait for it alone, in all processes."""
+        loads = self._loads
+        return len(self.queue) if loads is None else sum(loads()[1::2])
+
+    def room(self) -> bool:
+        """Whether the ramp lets it have one more."""
+        loads = self._loads
+        return (self.current if loads is None else sum(loads()[::2])) < self.limit
 
     @property
     def usable(self) -> bool:
@@ -151,8 +167,19 @@ class LiveBackend:
         self.queue = plane.shared.queue(model, self._serve_all)
         self.connections = 0
         self.kind = _kind(model)
-        self._socket_options = _socket_options(model)
+        self._socket_options = socket_options(model)
+        self._retries = model.retries if "conn-failure" in model.retry_on else 0
+        self._steered = bool(model.use_server or model.persist_rules)
+        self._add_ramps()
         self.rebuild()
+
+    def _add_ramps(self) -> None:
+        """Let the slots of servers with ``minconn`` depend on the load."""
+        load = BackendNow(self, self.plane.books)
+        for state in self._limited:
+            if state.server.minconn < state.maxconn and self.model.fullconn and state.slots is not None:
+                state.ramp = ramp(state.server, load.sessions, self.model.fullconn)
+                state.slots = RampedSlots(state.slots, state.room)
 
     def rebuild(self) -> None:
         """Take note that a server's state or weight changed."""
@@ -189,6 +216,10 @@ class LiveBackend:
     def state_of(self, server: Server) -> ServerState:
         return self._state_of[id(server)]
 
+    def named(self, name: str) -> ServerState | None:
+        """The server of that name."""
+        return next((state for state in self.states if state.server.name == name), None)
+
     def load_of(self, server: Server) -> int:
         """The exchanges that a server has now."""
         return self._state_of[id(server)].current
@@ -204,6 +235,8 @@ class LiveBackend:
     def persistent(self, x: Exchange) -> ServerState | None:
         """The server that the request's cookie names, else the one that its key in a stick table belongs
         to, if it may be used."""
+        if self._steered:
+            return steering.choose(self, x, self._is_usable)
         server = None
         if self.persistence is not None:
             server = self.persistence.request(x, self._is_usable)
@@ -240,12 +273,18 @@ class LiveBackend:
         return bool((state.queue and state.up) or (self.queue and state.chosen))
 
     def _begin_next(self, state: ServerState) -> None:
-        place = state.queue.next() or self.queue.next()
+        own, common = state.queue, self.queue
+        if own and state.up and not (common and state.chosen and common.first() < own.first()):
+            place = own.next()
+        else:
+            place = common.next()
         if place is not None:
             state.enter()
             place.give(state)
 
-    def _take(self, x: Exchange, state: ServerState | None, avoid: ServerState | None) -> ServerState:
+    def _take(
+        self, x: Exchange, state: ServerState | None, avoid: ServerState | None, watch: Watch | None
+    ) -> ServerState:
         """A slot: on ``state`` if the exchange is bound to it, else where the balance says.  Raises
         Refusal."""
         bound = state
@@ -256,21 +295,42 @@ class LiveBackend:
                     raise Refusal("S", "C")
             if state.take():
                 return state
-            given = self._wait(x, state, bound is not None)
-            if isinstance(given, ServerState):
-                return given
+            alone = bound is not None or self.balancer.binds(state)
+            if alone and 0 < state.server.maxqueue <= state.queued:
+                self._leave_full(x, state, bound is not None)
+            else:
+                given = self._wait(x, state, alone, watch)
+                if isinstance(given, ServerState):
+                    return given
             bound = state = None
 
-    def _wait(self, x: Exchange, state: ServerState, bound: bool) -> ServerState | _Elsewhere:
+    def _leave_full(self, x: Exchange, state: ServerState, bound: bool) -> None:
+        """The queue of ``state`` is as long as ``maxqueue`` allows: go elsewhere.  Raises Refusal when the
+        exchange must not."""
+        x.server = state.server
+        if not bound or self.model.redispatch is None or (x.wishes is not None and x.wishes.forced):
+            raise Refusal("S", "Q")
+        x.redispatched = True
+        self.plane.books.cells[self.plane.books.server(state.server).wredis] += 1
+
+    def _wait(
+        self, x: Exchange, state: ServerState, bound: bool, watch: Watch | None
+    ) -> ServerState | _Elsewhere:
         """Wait for ``state``: in its queue if the exchange is bound to it, else in the backend's."""
         queue = state.queue if bound else self.queue
         books = self.plane.books
         qcur = (books.server(state.server) if bound else books.backend(self.model)).qcur
-        place = queue.join()
+        place = queue.join() if x.wishes is None else queue.join(x.wishes.priority)
         books.cells[qcur] += 1
         self._look_again(state, bound)
         try:
-            given: ServerState | _Elsewhere = place.wait(self.model.timeouts.queue)
+            timeout = self.model.timeouts.queue
+            given: ServerState | _Elsewhere
+            if watch is None:
+                given = place.wait(timeout)
+            else:
+                with watch.calling(partial(place.abandon, _GONE)):
+                    given = place.wait(timeout)
         except Timeout:
             x.served = time.monotonic()
             if bound:
@@ -283,6 +343,9 @@ class LiveBackend:
                 x.queue_server = ahead
             else:
                 x.queue_backend = ahead
+        if given is _GONE:
+            x.served = time.monotonic()
+            raise Refusal("C", "Q")
         return given
 
     def _look_again(self, state: ServerState, bound: bool) -> None:
@@ -293,27 +356,34 @@ class LiveBackend:
             self.serve(state)
             if not bound and self.queue:
                 for other in self._limited:
-                    if other.load < other.maxconn:
+                    if other.load < other.limit:
                         self.serve(other)
 
     # -- connecting ------------------------------------------------------------------------------
 
     def connect(
-        self, x: Exchange, bound: ServerState | None, held: Upstream | None, fresh: bool = False
+        self,
+        x: Exchange,
+        bound: ServerState | None,
+        held: Upstream | None,
+        fresh: bool = False,
+        avoid: ServerState | None = None,
+        watch: Watch | None = None,
     ) -> Upstream:
         """An upstream for ``x``, with a slot of its server taken: ``held`` (the client's own) when it fits,
         else an idle one, else a new one.  ``bound``: the server a cookie names.  ``fresh``: do not reuse.
+        ``avoid``: the server that failed before, of a retry.  ``watch`` ends it when the client goes.
         The caller releases the slot.  Raises Refusal."""
-        avoid: ServerState | None = None
         again = False  # the same server once more: that is still the time it takes to connect
         while True:
-            state = self._take(x, bound, avoid)
+            state = self._take(x, bound, avoid, watch)
             if avoid is not None:
                 self._note_retry(x, avoid, state)
             x.server = state.server
             if x.kept is not None and x.kept is not state.server:  # its cookie's server could not be reached
                 x.kept = None
-                x.cookie_in = "D"
+                if x.cookie_in == "V":
+                    x.cookie_in = "D"
             if not again:
                 x.served = time.monotonic()
             if state.app is not None:  # there is nothing to connect to
@@ -330,9 +400,12 @@ class LiveBackend:
                 x.server_tls = upstream.stream.facts
                 return upstream
             try:
-                stream = self._dial(x, state, name)
+                stream = open_stream(x, state, name, self._socket_options, watch)
             except Timeout:
                 cause = "s"
+            except ClientGone:
+                state.release()
+                raise Refusal("C", "C") from None
             except OSError as error:
                 cause = "R" if error.errno in _EXHAUSTED else "S"
                 if isinstance(error, TlsServerFailure) and error.mismatch:
@@ -348,11 +421,11 @@ class LiveBackend:
                 return upstream
             state.release()
             x.ends = ("", 0, state.address)
-            if x.retries >= self.model.retries or cause == "R":
+            if x.retries >= self._retries or cause == "R":
                 raise Refusal(cause, "C")
             x.retries += 1
             avoid = state
-            bound = self._next_try(x, state, bound is not None, cause)
+            bound = self.next_try(x, state, bound is not None, cause)
             again = bound is state
 
     def _note_retry(self, x: Exchange, before: ServerState, state: ServerState) -> None:
@@ -379,26 +452,13 @@ class LiveBackend:
             return None
         return state.pool.take(name)
 
-    def _dial(self, x: Exchange, state: ServerState, name: bytes | None) -> Stream:
-        timeout = self.model.timeouts.connect
-        server = state.server
-        stream = dial(state.address, timeout, server.source, self._socket_options)
-        if server.send_proxy is not None:
-            try:
-                stream.send(announce.header(server.send_proxy, x), timeout)
-            except BaseException:
-                stream.close()
-                raise
-        if state.tls is None:
-            return stream
-        return state.tls.connect(stream, name.decode("latin-1") if name else None, timeout)
-
-    def _next_try(self, x: Exchange, state: ServerState, direct: bool, cause: str) -> ServerState | None:
+    def next_try(self, x: Exchange, state: ServerState, direct: bool, cause: str) -> ServerState | None:
         """After a failure: the server to try again (after a pause), or None to have another one chosen.
         The rule is HAProxy's (haproxy-facts (e))."""
         model = self.model
         left = model.retries - x.retries
-        every = model.redispatch
+        forced = x.wishes is not None and x.wishes.forced
+        every = None if forced else model.redispatch
         if every is not None:
             due = not state.up or (
                 left % every == 0 if every > 0 else left % (model.retries + 1 + every) == 0
@@ -408,7 +468,7 @@ class LiveBackend:
         if cause == "S":
             timeout = model.timeouts.connect
             pause(TURN_AROUND if timeout is None else min(TURN_AROUND, timeout))
-        return state if state.up else None
+        return state if state.up or forced or model.persist else None
 
 
 def _kind(model: Backend) -> str:
@@ -419,19 +479,10 @@ def _kind(model: Backend) -> str:
     return "applications" if apps == len(model.servers) else "mixed"
 
 
-def _socket_options(model: Backend) -> tuple[tuple[int, int, int], ...]:
-    """What is set on connections to servers before they are made."""
-    options = []
-    if model.keepalive:
-        options.append((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
-    if model.smart_connect:
-        options.append((socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0))
-    return tuple(options)
-
-
 class _Elsewhere:
-    """Given to a place instead of a slot: its server is gone, choose another."""
+    """Given to a place instead of a slot: its server is gone, choose another; or its client is."""
 
 
 _ELSEWHERE: Final = _Elsewhere()
+_GONE: Final = _Elsewhere()
 _TURN_TAKERS: Final = frozenset(("roundrobin", "static-rr", "leastconn", "first", "random"))

@@ -11,13 +11,26 @@ from typing import TYPE_CHECKING, Any
 from gevent import get_hub
 
 from greenlb.exchange import Exchange
-from greenlb.model import Frontend
+from greenlb.model import Frontend, Server
 from greenlb.observe.stats import Books
 from greenlb.policy.farm import PERIOD, Handle, Rate
 
 if TYPE_CHECKING:
     from greenlb.proxy.backend import LiveBackend, ServerState
     from greenlb.proxy.plane import Plane
+
+
+def ramp(server: Server, sessions: Callable[[], int], fullconn: int) -> Callable[[], int]:
+    """How many exchanges a server with ``minconn`` gets at a time: its maxconn when its backend has
+    ``fullconn``, less in proportion before, never below minconn."""
+    low, high = server.minconn, server.maxconn
+
+    def limit() -> int:
+        load = sessions()
+        return high if load >= fullconn else max(low, load * high // fullconn)
+
+    return limit
+
 
 UNLIMITED = -1
 """What is left where there is no limit, as HAProxy says it."""
@@ -85,7 +98,7 @@ class ServerNow(_Rated):
         return self._total(self._scur)
 
     def queued(self) -> int:
-        return self._total(self._qcur)
+        return self.state.queued
 
     def ended(self) -> int:
         return self._total(self._stot)

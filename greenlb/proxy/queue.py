@@ -78,6 +78,14 @@ class Place:
                 timer.stop()
                 timer.close()
 
+    def abandon(self, answer: Any) -> None:
+        """End the wait with ``answer`` in place of a slot; from the hub, and at once, so that nobody gives
+        it one meanwhile."""
+        if self.given is None:
+            self.given = answer
+            if self._wake is not None:
+                self._wake()
+
     def give(self, slot: Any) -> None:
         """Hand ``slot`` over; its new owner goes on in the hub's next turn."""
         self.given = slot
