@@ -384,4 +384,11 @@ COLUMNS: Final[tuple[Column, ...]] = (
 )
 """HAProxy prints 0 for what is an aggregate (``agg_...``), which has a meaning in the metrics alone."""
 
+MODULES: Final[tuple[Column, ...]] = (
+    _count("ssl_sess", _ALL, "TLS sessions", ""),
+    _count("ssl_reused_sess", _ALL, "TLS sessions that were resumed", ""),
+    _count("ssl_failed_handshake", _ALL, "TLS handshakes that failed", ""),
+)
+"""What HAProxy's modules count, behind the columns that everybody may rely on."""
+
 BY_NAME: Final = {column.name: column for column in COLUMNS}

@@ -159,13 +159,19 @@ class _Traffic:
 
     def _logging(self, targets: Sequence[Target], form: Format | None) -> list[Any]:
         """Loggers whose events are exchanges.  Without a format there is no line at the end."""
-        fields = self.frontend.log_fields
+        fields, structured = self.frontend.log_fields, self.frontend.log_structured
+        rich: list[Any] = []
+        if structured is not None and form is not None:
+            line, data = form, structured
+            chosen = [target.with_data() for target in targets if target.format == "rfc5424"]
+            rich = _of(chosen, [render_with(lambda x: (data(x) or b"-") + b" " + line(x))])
+            targets = [target for target in targets if target.format != "rfc5424"]
         text: list[Processor] = [] if form is None else [render_with(form)]
         objects = text
         if fields is not None:
             objects = [fields_of(fields), structlog.processors.JSONRenderer(), encode_text]
         loggers = _Loggers(targets, text, objects)
-        return (loggers.texts if text else []) + (loggers.objects if objects else [])
+        return rich + (loggers.texts if text else []) + (loggers.objects if objects else [])
 
     def wants(self, x: Exchange) -> bool:
         """Whether the options that thin out the log let this exchange through."""

@@ -79,6 +79,11 @@ COUNTERS: Final[dict[str, Counter]] = {
     "lbtot": Counter("SB", "requests that the balancing algorithm gave to the server"),
     "connect": Counter("SB", "requests that got a new connection"),
     "reuse": Counter("SB", "requests that went over an idle connection"),
+    "chkfail": Counter("S", "health checks that failed"),
+    "hanafail": Counter("S", "errors in a row that observe took action on"),
+    "chkdown": Counter("SB", "how often it went down", sampled=True),
+    "downtime": Counter("SB", "seconds that it was down, until it came back", sampled=True),
+    "changed": Counter("B", "when it last got or lost all its servers, by the monotonic clock", sampled=True),
     "qtime": Counter("SB", "microseconds in queues"),
     "ctime": Counter("SB", "microseconds connecting"),
     "rtime": Counter("SB", "microseconds until the response's head"),
@@ -118,6 +123,7 @@ class Cells:
     scur: int
     srv_abrt: int
     srv_icur: int
+    ssl_cur: int
     stot: int
     ttime: int
     ttime_max: int
@@ -228,13 +234,16 @@ class Books:
         self.cells[block.scur] += 1
         self.cells[block.stot] += 1
 
-    def denied(self, client: Client, counter: str) -> None:
-        """A connection that a rule refused: ``counter`` is dcon or dses."""
+    def count(self, client: Client, counter: str) -> None:
+        """Something befell a connection: a rule refused it (dcon, dses), TLS was spoken (ssl_sess ...)."""
         self.cells[self._listeners[id(client.bind)].named(counter)] += 1
 
     def closed(self, client: Client) -> None:
         """A client connection ended."""
-        self.cells[self._listeners[id(client.bind)].scur] -= 1
+        block = self._listeners[id(client.bind)]
+        self.cells[block.scur] -= 1
+        if client.tls is not None:
+            self.cells[block.ssl_cur] -= 1
 
     def carrier(self, x: Exchange) -> Cells | None:
         """The block of the server that an exchange was given to, or of its backend, or None: for what

@@ -26,7 +26,7 @@ SEVERITIES: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info
 FORMATS: Final = {
     "local": "RFC 3164 without the host name: <134>Nov 20 08:46:05 haproxy[8888]: text",
     "rfc3164": "RFC 3164 with the host name",
-    "rfc5424": "RFC 5424, with microseconds and without structured data",
+    "rfc5424": "RFC 5424, with microseconds, and with the structured data of log-format-sd",
     "priority": "facility and severity: <134>text",
     "short": "the severity alone, as systemd takes it: <6>text",
     "timed": "the severity and an ISO date",
@@ -291,11 +291,18 @@ class Target:
         self.hostname = hostname
         # `log-send-hostname` turns the default format into RFC 3164's.
         self.format = "rfc3164" if spec.format == "local" and hostname else spec.format
+        self._data = "- "  # no structured data
         self._dated = self.format in ("rfc5424", "timed", "iso")
         self._lasting = self.format in _NOT_EVERY_SECOND
         self._headers = [b""] * 8
         self._second = 0
         _targets.add(self)
+
+    def with_data(self) -> Target:
+        """The same target for lines that begin with their structured data."""
+        other = Target(self.spec, self.sink, self.tag, self.hostname)
+        other._data = ""
+        return other
 
     def send(self, severity: int, text: bytes) -> None:
         """Send one line, which has no line feed yet."""
@@ -342,7 +349,9 @@ class Target:
         date = f"{time.strftime('%Y-%m-%dT%H:%M:%S', moment)}.%06d{zone[:3]}:{zone[3:]} "
         match self.format:
             case "rfc5424":
-                origin = f"{self.hostname or '-'} {self.tag or '-'} {os.getpid()} - - ".replace("%", "%%")
+                origin = f"{self.hostname or '-'} {self.tag or '-'} {os.getpid()} - {self._data}".replace(
+                    "%", "%%"
+                )
                 return f"<{priority}>1 {date}{origin}".encode()
             case "timed":
                 return f"<{severity}>{date}".encode()

@@ -10,7 +10,7 @@ from greenlb.model import Backend, Frontend
 from greenlb.net import greenlets
 from greenlb.net.limits import Limits
 from greenlb.net.sockets import Stream
-from greenlb.policy import forwarded
+from greenlb.policy import forwarded, uniqueid
 from greenlb.policy.cookie_syntax import capture_request, capture_response
 from greenlb.policy.stick import tracking
 from greenlb.proxy.backend import LiveBackend
@@ -18,6 +18,7 @@ from greenlb.proxy.door import Waiting
 from greenlb.proxy.http_mode import DRAIN_SECONDS, HttpConnection
 from greenlb.proxy.inspection import first_reply
 from greenlb.proxy.plane import Plane
+from greenlb.proxy.reach import Reach
 from greenlb.proxy.tcp_mode import TcpConnection, limits, splices
 
 
@@ -85,6 +86,7 @@ class LiveFrontend:
     def leave(self, client: Client) -> None:
         """A connection ended; those that waited for its place may accept again."""
         self.plane.books.closed(client)
+        client.reach = None
         if client.tracked is not None:
             tracking.left(client)
         self.connections -= 1
@@ -111,7 +113,7 @@ class LiveFrontend:
         reply = first_reply(self.model.connection_rules, Exchange(client))
         if reply is None:
             return True
-        self.plane.books.denied(client, "dcon")
+        self.plane.books.count(client, "dcon")
         if reply.action == "silent-drop":
             stream.vanish()
         else:
@@ -126,7 +128,7 @@ class LiveFrontend:
             if client.tracked is not None:
                 tracking.admitted(client)
             return True
-        self.plane.books.denied(client, "dses")
+        self.plane.books.count(client, "dses")
         if reply.action == "silent-drop":
             stream.vanish()
         else:
@@ -136,6 +138,9 @@ class LiveFrontend:
 
     def serve(self, stream: Stream, client: Client, busy: bool = False) -> None:
         """Hand a connection to its mode; ``busy`` when the running greenlet may go on with it."""
+        reach = None
+        if self.plane.config.reads:
+            client.reach = reach = Reach(self.plane, stream)
         if (self.model.session_rules or client.tracked is not None) and not self._admits(stream, client):
             return
         if self.model.mode == "tcp":
@@ -146,6 +151,8 @@ class LiveFrontend:
                 greenlets.run(tcp.run)
             return
         http = HttpConnection(stream, client, self)
+        if reach is not None:
+            reach.connection = http
         self.clients.add(http)
         if busy:
             http.run()
@@ -219,14 +226,15 @@ class LiveFrontend:
         return reply
 
     def forwardfor(self, x: Exchange, backend: LiveBackend) -> None:
-        """``option forwardfor`` of this frontend and of ``backend``."""
+        """What our side adds to a request for ``backend``: its id, ``option forwardfor``."""
         name = backend.model.name
         try:
             step = self._forwardfor[name]
         except KeyError:
-            step = self._forwardfor[name] = forwarded.forward_for(
-                self.model.forwardfor, backend.model.forwardfor
-            )
+            step = forwarded.forward_for(self.model.forwardfor, backend.model.forwardfor)
+            if self.model.unique_id is not None:
+                step = uniqueid.announced(step)
+            self._forwardfor[name] = step
         if step is not None:
             step(x)
 

@@ -119,12 +119,22 @@ class Opening:
                 raise Timeout
             self.stream = stream = tls.accept(self.stream, self.live.handshake_timeout)
         except HandshakeFailure as failure:
+            self._count("ssl_failed_handshake")
             raise _Ended(failure.text, failure.empty) from None
         except Timeout:
+            self._count("ssl_failed_handshake")
             raise _Ended("Timeout during SSL handshake", empty=True) from None
         except OSError:
+            self._count("ssl_failed_handshake")
             raise _Ended("Connection closed during SSL handshake") from None
-        self.client.tls = stream.facts
+        self.client.tls = facts = stream.facts
+        self._count("ssl_sess")
+        self._count("ssl_cur")
+        if facts.resumed:
+            self._count("ssl_reused_sess")
+
+    def _count(self, counter: str) -> None:
+        self.live.plane.books.count(self.client, counter)
 
     def _fail(self, text: str, empty: bool = False) -> None:
         self.stream.close()
