@@ -21,6 +21,7 @@ _CONNECTING: Final = frozenset(
     )
 )  # fmt: skip
 """What is about a connection: an application has none."""
+_NOT_OF_UWSGI: Final = ("ssl", "send_proxy")
 
 
 def application(text: str, own: Iterable[str], fields: Mapping[str, Any], mode: str) -> Wsgi | None:
@@ -30,6 +31,12 @@ def application(text: str, own: Iterable[str], fields: Mapping[str, Any], mode: 
         for word in ("chdir", "mount"):
             if fields.get(word):
                 raise ConfigError(f"'{word}' is for WSGI applications: {text} is none")
+        if fields.get("proto") == "uwsgi":
+            if mode != "http":
+                raise ConfigError("'proto uwsgi' needs mode http")
+            for word in _NOT_OF_UWSGI:
+                if fields.get(word):
+                    raise ConfigError(f"'{word.replace('_', '-')}' does not go with 'proto uwsgi'")
         return None
     found = _TARGET.fullmatch(text, len(PREFIX))
     if found is None:

@@ -337,9 +337,12 @@ def dial(
     timeout: float | None = None,
     source: Address | None = None,
     options: Sequence[tuple[int, int, int]] = (),
+    make: Callable[[_socket.socket], Stream] = Stream,
 ) -> Stream:
-    """Connect to ``address`` (from the local address ``source``), with socket ``options`` set before.  Raises
-    Timeout, OSError."""
+    """Connect to ``address`` (from the local address ``source``), with socket ``options`` set before;
+    ``make`` makes the stream.  Raises Timeout, OSError."""
+    if not address.host:  # the kernel would take that for this machine
+        raise OSError(errno.EDESTADDRREQ, os.strerror(errno.EDESTADDRREQ))
     sock = _unconnected(address)
     try:
         for option in options:
@@ -351,7 +354,7 @@ def dial(
         if not address.unix:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _connect(sock, address, timeout)
-        return Stream(sock)
+        return make(sock)
     except BaseException:
         sock.close()
         raise
