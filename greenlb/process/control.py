@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from gevent import get_hub
 from gevent.event import Event
 
+from greenlb.admin.runtime.commands import TABLE
+from greenlb.admin.runtime.operations import Operations
+from greenlb.admin.runtime.runtime import Runtime
+from greenlb.admin.runtime.server import Server
 from greenlb.board import HEARTBEAT, Board
 from greenlb.model import Config
 from greenlb.observe.log import Log
@@ -23,10 +28,13 @@ from greenlb.observe.sampler import OFTEN, Sampler
 from greenlb.observe.stats import Books
 from greenlb.observe.vitals import Vitals
 from greenlb.process.channel import Message
+from greenlb.net import greenlets
 from greenlb.process.inbox import Inbox
+from greenlb.process.packing import send_packed, unpack
 from greenlb.process.prepared import Prepared
 from greenlb.process.seat import Seat, milliseconds
-from greenlb.proxy.checks.runner import Runner
+from greenlb.proxy.checks.runner import Runner, listens
+from greenlb.proxy.checks.turning import Turning
 from greenlb.proxy.farm_state import FarmState
 from greenlb.proxy.plane import Plane
 from greenlb.proxy.standing import Standings
@@ -47,9 +55,11 @@ class _Asked:
 
 
 class Workers:
-    """The workers, as control can reach them: by channels of its own, not through the master."""
+    """The workers, as control can reach them: by channels of its own, not through the master.  ``execute``
+    answers what they ask: a runtime command at a level."""
 
-    def __init__(self) -> None:
+    def __init__(self, execute: Callable[[str, str], str] = lambda text, level: "") -> None:
+        self._execute = execute
         self._inboxes: dict[int, Inbox] = {}
         self._asked: dict[int, _Asked] = {}
         self._questions = 0
@@ -58,8 +68,11 @@ class Workers:
     def __len__(self) -> int:
         return len(self._inboxes)
 
-    def add(self, message: Message) -> None:
-        """One more, with its channel in a message of the master's."""
+    def add(self, message: Message) -> bool:
+        """One more, with its channel in a message of the master's; False when it was lost on the way, as no
+        descriptor was left for it."""
+        if not message.descriptors:
+            return False
         self._links += 1
         link = self._links
 
@@ -67,15 +80,18 @@ class Workers:
             self._answered(link, reply)
 
         self._inboxes[link] = Inbox(message.channel(), answered, lambda: self._gone(link))
+        return True
 
-    def ask(self, kind: str, deadline: float = DEADLINE, **fields: Any) -> list[dict[str, Any]]:
+    def ask(
+        self, kind: str, descriptors: Sequence[int] = (), deadline: float = DEADLINE, **fields: Any
+    ) -> list[dict[str, Any]]:
         """Tell every worker, old ones that still drain too, and wait for their answers: those that came in
         ``deadline`` seconds."""
         self._questions += 1
         number = self._questions
         asked = self._asked[number] = _Asked(set(), [], Event())
         for link, inbox in list(self._inboxes.items()):
-            if inbox.send(kind, number=number, **fields):
+            if inbox.send(kind, list(descriptors), number=number, **fields):
                 asked.open.add(link)
         if asked.open:
             asked.done.wait(deadline)
@@ -83,10 +99,21 @@ class Workers:
         return asked.answers
 
     def _answered(self, link: int, reply: Message) -> None:
+        if reply.kind == "command":
+            greenlets.run(lambda: self._obey(link, reply))
+            return
+        unpack(reply)
         asked = self._asked.get(reply.fields.pop("number", 0))
         if asked is not None:
             asked.answers.append(reply.fields)
             self._settle(asked, link)
+
+    def _obey(self, link: int, message: Message) -> None:
+        """Do what a worker passes on, and tell it what came of it."""
+        said = self._execute(message.fields["text"], message.fields["level"])
+        inbox = self._inboxes.get(link)
+        if inbox is not None:
+            send_packed(inbox, "said", number=message.fields["number"], said=said)
 
     def _gone(self, link: int) -> None:
         del self._inboxes[link]
@@ -111,19 +138,28 @@ class Control:
         self.sampler = Sampler(books)
         self.log = log
         self.standings = standings
-        self.workers = Workers()
+        self.workers = Workers(self.execute)
         self.plane = Plane(config, log, books, prepared.contexts, 1)
         self.farm = FarmState(self.plane.backends.values(), standings, books, self._tell)
-        listens = {frontend.name for frontend in config.frontends}
-        self.checks = Runner(
-            self.plane.backends.values(),
-            log.event,
-            listens,
-            config.settings.spread_checks,
-            switch=self.farm.turned,
-            counted=self.farm.counted,
+        backends = list(self.plane.backends.values())
+        turning = Turning(backends, self.farm, books, log.event, log.failure, listens(config))
+        self.checks = Runner(backends, turning, config, prepared.contexts.of_check)
+        operations = Operations(
+            *(config, books, self.sampler, log, self.plane.backends, self.farm, self.checks),
+            ask=self.workers.ask,
+            workers=1,
         )
-        self.farm.resume(self.checks.checked)
+        self.runtime = Runtime(operations, TABLE)
+        self._server: Server | None = None
+
+    def execute(self, text: str, level: str) -> str:
+        """The answer to a runtime command of a client of ``level``."""
+        return self.runtime.execute(text, level)
+
+    def host(self, sockets: Iterable[tuple[socket.socket, str]]) -> None:
+        """Answer runtime commands on listening ``sockets``, each with the level of its clients."""
+        self._server = Server(self.runtime, sockets)
+        self._server.start()
 
     def _tell(self) -> list[dict[str, int]]:
         """Every worker is to look how the servers stand; what each has moved out of their queues."""

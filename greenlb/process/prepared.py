@@ -6,7 +6,7 @@ import contextlib
 import resource
 from dataclasses import dataclass, field
 
-from greenlb.model import Config, Where
+from greenlb.model import Check, Config, Where
 from greenlb.net.certs import Store, TlsConfigError
 from greenlb.net.tls import ClientContext, ServerContext
 from greenlb.proxy.plane import TlsContexts
@@ -45,12 +45,24 @@ def prepare(config: Config) -> Prepared:
                     prepared.problems.append(problem)
     for backend in config.backends:
         for server in backend.servers:
+            if server.check is not None:
+                _prepare_checks(prepared, server.check)
             if server.tls is not None:
                 try:
                     prepared.contexts.servers[id(server)] = ClientContext(server.tls)
                 except TlsConfigError as problem:
                     prepared.problems.append(problem)
     return prepared
+
+
+def _prepare_checks(prepared: Prepared, check: Check) -> None:
+    """Checks have contexts of their own: they may offer other protocols, and keep their own sessions."""
+    for tls in (check.tls, *(tls for _, tls in check.step_tls)):
+        if tls is not None:
+            try:
+                prepared.contexts.checks[id(tls)] = ClientContext(tls)
+            except TlsConfigError as problem:
+                prepared.problems.append(problem)
 
 
 def descriptors(config: Config, others: int = 0) -> int:

@@ -22,10 +22,14 @@ from greenlb.process import applications
 from greenlb.process.certificates import Certificates, from_descriptor
 from greenlb.process.channel import Message
 from greenlb.process.inbox import Inbox
+from greenlb.process.packing import send_packed
+from greenlb.process.relay import Relay
+from greenlb.process.requests import Requests
 from greenlb.process.listening import bind_all, binds, key
 from greenlb.process.prepared import Prepared, descriptors
 from greenlb.process.seat import Seat, milliseconds
-from greenlb.proxy.checks.runner import Runner
+from greenlb.proxy.checks.runner import Runner, listens
+from greenlb.proxy.checks.turning import Turning
 from greenlb.proxy.farm_state import FarmState, Follower
 from greenlb.proxy.frontend import LiveFrontend
 from greenlb.proxy.listener import Listener
@@ -130,6 +134,8 @@ class Seated:
         self._cells = board.row(seat.row)
         self._master = Inbox(seat.channel, self._from_master, self._orphaned)
         self._control: Inbox | None = None
+        self._requests = Requests(worker, self.follower)
+        self._relay = Relay()
         self._pulse: Any = get_hub().loop.timer(0.0, PULSE, ref=False)
         self._pulse.start(self._beat)
 
@@ -150,7 +156,8 @@ class Seated:
     def _from_master(self, message: Message) -> None:
         match message.kind:
             case "control" if message.descriptors:
-                self._control = Inbox(message.channel(), self._from_control)
+                self._control = Inbox(message.channel(), self._from_control, self._relay.lost)
+                self._relay.control = self._control
             case "log" if message.descriptors:
                 self.worker.log.adopt(message.fields["path"], message.descriptors[0])
             case "certificate" if message.descriptors:
@@ -161,16 +168,17 @@ class Seated:
 
     def _from_control(self, message: Message) -> None:
         """Each is a request: it is answered with its number."""
-        answer: dict[str, Any] = {}
-        match message.kind:
-            case "servers":
-                answer["moved"] = self.follower.follow()
-            case "reopen":
-                self.worker.log.reopen()
-            case "drain":
-                self.worker.stop_soft()
+        if message.kind == "said":
+            self._relay.said(message)
+            return
+        number = message.fields.pop("number", 0)
+        answer = self._requests.answer(message.kind, message)
         if self._control is not None:
-            self._control.send("answer", number=message.fields.get("number", 0), **answer)
+            send_packed(self._control, "answer", number=number, **answer)
+
+    def ask_control(self, text: str, level: str) -> str:
+        """The answer to a runtime command, from control.  Raises Unreachable."""
+        return self._relay.ask(text, level)
 
 
 def run(config: Config, prepared: Prepared) -> int:
@@ -185,17 +193,10 @@ def run(config: Config, prepared: Prepared) -> int:
     sampler = Sampler(books)
     vitals = Vitals(board, 0, "all", 0, greenlets.alive, lambda: log.dropped)
     worker = Worker(config, prepared, bind_all(config), books, log, maxconn)
-    listens = {frontend.name for frontend in config.frontends}
-    farm = FarmState(worker.plane.backends.values(), Standings(config, board), books)
-    checks = Runner(
-        worker.plane.backends.values(),
-        log.event,
-        listens,
-        config.settings.spread_checks,
-        switch=farm.turned,
-        counted=farm.counted,
-    )
-    farm.resume(checks.checked)
+    backends = list(worker.plane.backends.values())
+    farm = FarmState(backends, Standings(config, board), books)
+    turning = Turning(backends, farm, books, log.event, log.failure, listens(config))
+    checks = Runner(backends, turning, config, prepared.contexts.of_check)
     for number, handler in (
         (signal.SIGTERM, worker.stop_hard),
         (signal.SIGINT, worker.stop_hard),

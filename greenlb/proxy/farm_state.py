@@ -9,16 +9,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from greenlb.model import Server
 from greenlb.observe.stats import Books
 from greenlb.proxy.backend import LiveBackend, ServerState
-from greenlb.proxy.checks.runner import Checked, Turn
-from greenlb.proxy.standing import Standing, Standings
+from greenlb.proxy.health import Health
+from greenlb.proxy.standing import (
+    DRAIN_BITS,
+    INHERITED_DRAIN,
+    INHERITED_MAINTENANCE,
+    MAINTENANCE_BITS,
+    Standing,
+    Standings,
+)
 
 Moved = Mapping[str, int]
 """How many queued exchanges a change has sent elsewhere, by ``backend/server``."""
+
+
+class Turn(NamedTuple):
+    """What came of a server's turn: exchanges that are active there, that left its queue for another's,
+    and that still wait."""
+
+    active: int
+    moved: int
+    queued: int
+
+
+class Counted(Protocol):
+    """A server with the count of its checks."""
+
+    @property
+    def state(self) -> ServerState: ...
+    @property
+    def health(self) -> Health: ...
 
 
 class Follower:
@@ -75,11 +100,21 @@ class FarmState:
             for backend in backends
             for state in backend.states
         }
-        self._checked: dict[int, Checked] = {}
+        self._checked: dict[int, Counted] = {}
+        by_name = {self._names[id(state.server)]: state.server for b in backends for state in b.states}
+        self._trackers: dict[int, list[Server]] = {}
+        for server in by_name.values():
+            if server.track:
+                self._trackers.setdefault(id(by_name[server.track]), []).append(server)
+        self.recovered: Callable[[Server], None] = lambda server: None
+        """Called when a server may be used again."""
 
-    def resume(self, checked: Iterable[Checked]) -> None:
+    def resume(self, checked: Iterable[Counted]) -> None:
         """Go on from how the servers stood when the process before this one ended, with its checks."""
         self._checked = {id(each.state.server): each for each in checked}
+        for _, server in self.standings.servers():
+            if id(server) in self._trackers:
+                self._write_trackers(server)
         self._follower.follow()
         for each in self._checked.values():
             self._recount(each)
@@ -92,21 +127,32 @@ class FarmState:
     def change(self, servers: Iterable[Server], **changes: Any) -> list[Turn]:
         """Change fields of the servers' Standing in all processes; what came of it, a Turn for each."""
         servers = list(servers)
+        down = [server for server in servers if not self.standings.read(server).up(server)]
         for server in servers:
             self._write(server, changes)
+            self._write_trackers(server)
             if id(server) in self._checked:
                 self._recount(self._checked[id(server)])
         moves = [self._follower.follow(), *self._tell()]
+        for server in down:
+            if server.slowstart and self.standings.read(server).up(server):
+                self.recovered(server)
         return [self._turn(server, moves) for server in servers]
 
-    def counted(self, checked: Checked) -> None:
+    def trackers(self, server: Server) -> list[Server]:
+        """The servers that track this one, and those that track them."""
+        found = list(self._trackers.get(id(server), ()))
+        for tracker in found:
+            found += self._trackers.get(id(tracker), ())
+        return found
+
+    def counted(self, checked: Counted) -> None:
         """A check has moved a server's count, and the server stays as it is."""
         self._write(checked.state.server, {"health": checked.health.count})
 
-    def turned(self, checked: Checked) -> Turn:
-        """A check has turned a server: tell everybody, and add up what that did."""
-        (turn,) = self.change([checked.state.server], health=checked.health.count)
-        return turn
+    def write(self, server: Server, changes: Mapping[str, Any]) -> None:
+        """Write what changes nothing for traffic."""
+        self._write(server, changes)
 
     def _write(self, server: Server, changes: Mapping[str, Any]) -> None:
         before = self.standings.read(server)
@@ -114,10 +160,21 @@ class FarmState:
         if after != before:
             self.standings.write(server, after)
 
-    def _recount(self, checked: Checked) -> None:
+    def _recount(self, checked: Counted) -> None:
         count = self.standings.read(checked.state.server).health
         if count is not None:
             checked.health.resume(count)
+
+    def _write_trackers(self, server: Server) -> None:
+        """Maintenance and drain of a server are those of all that track it."""
+        admin = self.standings.read(server).admin
+        inherited = (INHERITED_MAINTENANCE if admin & MAINTENANCE_BITS else 0) | (
+            INHERITED_DRAIN if admin & DRAIN_BITS else 0
+        )
+        for tracker in self._trackers.get(id(server), ()):
+            own = self.standings.read(tracker).admin & ~(INHERITED_MAINTENANCE | INHERITED_DRAIN)
+            self._write(tracker, {"admin": own | inherited})
+            self._write_trackers(tracker)
 
     def _turn(self, server: Server, moves: Iterable[Moved]) -> Turn:
         block, board = self._books.server(server), self._books.board

@@ -154,23 +154,35 @@ class Health:
         return check.inter if other is None else other
 
     @property
-    def text(self) -> str:
-        """``3/3 UP``, ``1/3 UP``, ``1/2 DOWN``: how far it is from turning."""
+    def whole(self) -> bool:
+        """Whether nothing has been wrong lately."""
+        return self.count == self._full
+
+    @property
+    def distance(self) -> str:
+        """``1/3``: how far it is from turning."""
         check = self.check
-        if self.up:
-            return f"{self.count - check.rise + 1}/{check.fall} UP"
-        return f"{self.count}/{check.rise} DOWN"
+        return f"{self.count - check.rise + 1}/{check.fall}" if self.up else f"{self.count}/{check.rise}"
+
+    @property
+    def text(self) -> str:
+        """``3/3 UP``, ``1/3 UP``, ``1/2 DOWN``."""
+        return f"{self.distance} {'UP' if self.up else 'DOWN'}"
 
 
 SLOW: Final = 1.0
 """Only checks at least so many seconds apart decide how far the first ones are spread."""
 
 
-def first_delays(intervals: Sequence[float]) -> list[float]:
+def first_delays(intervals: Sequence[float], most: float | None = None) -> list[float]:
     """How long each check of a process waits for its first turn, given the interval of each, so that they
-    do not all come at once: they are spread over the shortest, each over its own if that is longer."""
+    do not all come at once: they are spread over the shortest, each over its own if that is longer, and over
+    ``most`` seconds if that is set and shorter."""
     shortest = min((interval for interval in intervals if interval >= SLOW), default=0.0)
-    return [max(shortest, interval) * place / len(intervals) for place, interval in enumerate(intervals)]
+    widths = [max(shortest, interval) for interval in intervals]
+    if most is not None:
+        widths = [min(width, most) for width in widths]
+    return [width * place / len(intervals) for place, width in enumerate(widths)]
 
 
 # --- lines -------------------------------------------------------------------------------------------
@@ -264,3 +276,34 @@ def check_line(
 def empty_line(backend: Backend, is_listen: bool) -> str:
     """The last server is lost.  A ``listen`` section is a proxy of its own kind."""
     return f"{'proxy' if is_listen else 'backend'} {backend.name} has no server available!"
+
+
+def admin_lines(
+    backend: Backend,
+    server: Server,
+    admin: tuple[bool, bool],
+    drain: tuple[bool, bool],
+    healthy: bool,
+    farm: Farm,
+    counts: tuple[int, int, int],
+) -> list[tuple[int, str]]:
+    """What is said when maintenance or drain begins or ends: each was, and is.  ``counts`` are the sessions
+    active, requeued and queued."""
+    name, (sessions, requeued, queued) = _named(backend, server), counts
+    left = f"{sessions} sessions active, {requeued} requeued, {queued} remaining in queue."
+    lines = []
+    if admin == (False, True):
+        if healthy:
+            severity = NOTICE if drain[0] else ALERT
+            text = f"{name} is going DOWN for maintenance. {farm.servers('left')} {left}"
+            return [(severity, text)]
+        return [(NOTICE, f"{name} was DOWN and now enters maintenance.")]
+    state = "UP" if healthy else "DOWN"
+    if admin == (True, False):
+        ready = "DRAIN" if drain[1] else "READY"
+        lines.append((NOTICE, f"{name} is {state}/{ready} (leaving forced maintenance)."))
+    elif drain == (False, True):
+        lines.append((NOTICE, f"{name} enters drain state. {farm.servers('left')} {left}"))
+    elif drain == (True, False):
+        lines.append((NOTICE, f"{name} is {state} (leaving forced drain)."))
+    return lines

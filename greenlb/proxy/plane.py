@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from greenlb.model import Backend, Bind, Config, Global, Server
+from greenlb.model import Backend, Bind, Config, Global, Server, ServerTls
 from greenlb.net.tls import ClientContext, ServerContext
 from greenlb.observe.log import Log
 from greenlb.observe.stats import Books
@@ -20,12 +20,16 @@ class TlsContexts:
 
     binds: dict[int, ServerContext] = field(default_factory=dict)
     servers: dict[int, ClientContext] = field(default_factory=dict)
+    checks: dict[int, ClientContext] = field(default_factory=dict)
 
     def of_bind(self, bind: Bind) -> ServerContext | None:
         return self.binds.get(id(bind))
 
     def of_server(self, server: Server) -> ClientContext | None:
         return self.servers.get(id(server))
+
+    def of_check(self, tls: ServerTls) -> ClientContext | None:
+        return self.checks.get(id(tls))
 
 
 class Plane:

@@ -1,87 +1,87 @@
-"""Runs the checks of a process, and turns the servers that they turn."""
+"""Runs the checks of a process: each at its time, in a greenlet of its own."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING, Any
 
 from gevent import get_hub
 
-from greenlb.model import Address, LogTarget
+from greenlb.model import Check, Config, Frontend, ServerTls
 from greenlb.net import greenlets
+from greenlb.net.tls import ClientContext
 from greenlb.proxy import health
-from greenlb.proxy.checks import tcp
-from greenlb.proxy.health import Farm, Health, Result
+from greenlb.proxy.checks import agent
+from greenlb.proxy.checks.external import ExternalProbe
+from greenlb.proxy.checks.probes import PLAIN, DialogueProbe, Probe, agent_script
+from greenlb.proxy.health import Health, Result
+from greenlb.proxy.standing import AGENT_CHECK, HEALTH_CHECK, MAINTENANCE_BITS
+from greenlb.script import External
 
 if TYPE_CHECKING:
-    from greenlb.model import Check
     from greenlb.proxy.backend import LiveBackend, ServerState
+    from greenlb.proxy.checks.turning import Turning
 
-Event = Callable[[int, str, Sequence[LogTarget]], None]
-Probe = Callable[[Address, float], Result]
-
-
-class Turn(NamedTuple):
-    """What came of a server's turn: exchanges that are active there, that left its queue for another's,
-    and that still wait."""
-
-    active: int
-    moved: int
-    queued: int
+Contexts = Callable[[ServerTls], ClientContext | None]
+"""The TLS context of a check."""
 
 
-Switch = Callable[["Checked"], Turn]
-"""Puts a server in or out of use, as its health says."""
+class Recurring:
+    """A question that is asked again and again.  ``last`` is how it ended last time, ``running`` whether it
+    is being asked now; ``bit`` is the one that pauses it."""
 
-
-def switch_here(checked: Checked) -> Turn:
-    """In this process, which is the only one."""
-    state = checked.state
-    moved = checked.backend.set_up(state, checked.health.up)
-    return Turn(state.current, moved, len(state.queue))
-
-
-class Checked:
-    """One server that is checked.  ``last`` is how its last check ended."""
-
-    __slots__ = ("_address", "_patience", "_probe", "_runner", "_timer", "backend", "health", "last", "state")
+    bit = HEALTH_CHECK
 
     def __init__(self, runner: Runner, backend: LiveBackend, state: ServerState, check: Check) -> None:
-        self._runner = runner
+        self.runner = runner
         self.backend = backend
         self.state = state
         self.health = Health(check)
         self.last: Result | None = None
-        self._probe = runner.probe
-        if check.send_proxy is not None:
-            self._probe = partial(tcp.probe, send_proxy=check.send_proxy)
-        self._address = tcp.target(state.server, check)
-        self._patience = tcp.patience(backend.model, check)
+        self.running = False
+        self.probe: Probe | None = None
         self._timer: Any = None
 
     def wait(self, seconds: float) -> None:
         """Take the next turn in so many seconds."""
+        self.stop()
         self._timer = timer = get_hub().loop.timer(seconds)
         timer.start(self._wake)
+
+    def hurry(self, seconds: float) -> None:
+        """Take it then at the latest."""
+        if self._timer is not None and self._timer.pending is not None and not self.running:
+            self.wait(seconds)
 
     def _wake(self) -> None:
         self.stop()
         greenlets.run(self._turn)
 
     def _turn(self) -> None:
+        runner = self.runner
         try:
-            self.last = result = self._probe(self._address, self._patience)
-            before = self.health.count
-            turned = self.health.take(result.passed)
-            if turned:
-                self._runner.turned(self, result)
-            elif self.health.count != before:
-                self._runner.counted(self)
+            if self.probe is not None and not self._paused():
+                self.running = True
+                try:
+                    result = self.probe()
+                finally:
+                    self.running = False
+                if runner.running and not self._paused():
+                    self.ended(result)
+        except Exception as error:  # a bug must cost one turn, not all that follow
+            runner.turning.failure("unexpected error in a health check", error)
         finally:
-            if self._runner.running:
-                self.wait(self._runner.spread(self.health.interval))
+            if runner.running:
+                self.wait(runner.spread(self.health.interval))
+
+    def _paused(self) -> bool:
+        standing = self.runner.turning.farm.read(self.state.server)
+        return bool(standing.paused & self.bit or standing.admin & MAINTENANCE_BITS)
+
+    def ended(self, result: Result) -> None:
+        """A turn is over."""
+        raise NotImplementedError
 
     def stop(self) -> None:
         if self._timer is not None:
@@ -90,72 +90,115 @@ class Checked:
             self._timer = None
 
 
-class Runner:
-    """Checks every server of ``backends`` that is to be checked.
+class AgentChecked(Recurring):
+    """The agent of one server."""
 
-    ``event`` logs; ``listens`` names the backends that are one with a frontend; ``spread`` is
-    ``spread-checks``, the per cent by which an interval may be shorter or longer.  ``switch`` carries a
-    turn out, ``counted`` is told of a count that moved without one.
+    bit = AGENT_CHECK
+
+    def _paused(self) -> bool:
+        # In maintenance too: it may be the agent that ends it.
+        return bool(self.runner.turning.farm.read(self.state.server).paused & self.bit)
+
+    def ended(self, result: Result) -> None:
+        report = None
+        if result.status == "L7OK":
+            report = agent.read(result.info.encode("latin-1"))
+            result = report.result(result.duration)
+        self.runner.turning.agent_ended(self, result, report)
+
+
+class Checked(Recurring):
+    """One server that is checked, or has an agent, or both; ``health`` says nothing where there is no
+    ``check``."""
+
+    def __init__(self, runner: Runner, backend: LiveBackend, state: ServerState) -> None:
+        server = state.server
+        super().__init__(runner, backend, state, server.check or Check())
+        self.enabled = server.check is not None
+        self.agent: AgentChecked | None = None
+        if server.agent is not None:
+            self.agent = AgentChecked(runner, backend, state, server.agent.check)
+            self.agent.probe = DialogueProbe(
+                backend, state, server.agent.check, agent_script(server.agent.send), {}
+            )
+        if server.check is not None:
+            self.probe = self._probe(server.check)
+
+    def _probe(self, check: Check) -> Probe:
+        backend, state = self.backend, self.state
+        script = backend.model.health_check or PLAIN
+        if isinstance(script, External):
+            return ExternalProbe(backend, state, script, self.runner.frontends.get(backend.model.name))
+        contexts = {}
+        tls = (*(((0, check.tls),) if check.tls else ()), *check.step_tls)
+        for number, each in tls:
+            context = self.runner.contexts(each)
+            if context is not None:
+                contexts[number] = context
+        turning = self.runner.turning
+        return DialogueProbe(
+            *(backend, state, check, script, contexts),
+            serving=lambda: state.up,
+            status=lambda: turning.status_header(self),
+        )
+
+    def ended(self, result: Result) -> None:
+        self.runner.turning.check_ended(self, result)
+
+
+class Runner:
+    """Checks every server of ``backends`` that is to be checked, and asks every agent.
+
+    ``turning`` is told how it went; ``contexts`` gives the TLS context of a check.
     """
 
     def __init__(
         self,
         backends: Iterable[LiveBackend],
-        event: Event,
-        listens: Collection[str] = (),
-        spread: int = 0,
-        probe: Probe = tcp.probe,
-        switch: Switch = switch_here,
-        counted: Callable[[Checked], None] = lambda checked: None,
+        turning: Turning,
+        config: Config,
+        contexts: Contexts = lambda tls: None,
     ) -> None:
-        self.probe = probe
-        self.counted = counted
-        self._switch = switch
+        self.turning = turning
+        self.contexts = contexts
         self.running = False
-        self._event = event
-        self._listens = listens
-        self._spread = spread / 100
+        self.frontends: dict[str, Frontend] = {frontend.name: frontend for frontend in config.frontends}
+        self._spread = config.settings.spread_checks / 100
+        self._most = config.settings.max_spread_checks
         self.checked = [
-            Checked(self, backend, state, state.server.check)
+            Checked(self, backend, state)
             for backend in backends
             for state in backend.states
-            if state.server.check is not None and not state.server.disabled
+            if state.server.check is not None or state.server.agent is not None
         ]
+        turning.resume(self.checked)
+
+    def of(self, state: ServerState) -> Checked | None:
+        """The checks of one server."""
+        return next((checked for checked in self.checked if checked.state is state), None)
 
     def start(self) -> None:
         self.running = True
-        delays = health.first_delays([checked.health.interval for checked in self.checked])
-        for checked, delay in zip(self.checked, delays, strict=True):
-            checked.wait(delay)
+        turns = self._all()
+        delays = health.first_delays([each.health.interval for each in turns], self._most)
+        for each, delay in zip(turns, delays, strict=True):
+            each.wait(delay)
+
+    def _all(self) -> list[Recurring]:
+        found: list[Recurring] = [checked for checked in self.checked if checked.enabled]
+        return found + [checked.agent for checked in self.checked if checked.agent is not None]
 
     def stop(self) -> None:
-        """No more turns; one that is under way still counts."""
+        """No more turns; one that is under way does not count."""
         self.running = False
-        for checked in self.checked:
-            checked.stop()
+        for each in self._all():
+            each.stop()
 
     def spread(self, interval: float) -> float:
         """``interval``, made shorter or longer by chance."""
         return interval * (1 + self._spread * random.uniform(-1, 1)) if self._spread else interval
 
-    def turned(self, checked: Checked, result: Result) -> None:
-        """Put the server in or out of use, and say so."""
-        backend = checked.backend
-        model, server = backend.model, checked.state.server
-        before = _farm(backend)
-        turn = self._switch(checked)
-        farm = _farm(backend)
-        if checked.health.up:
-            line = health.up_line(model, server, result, farm, turn.moved, turn.queued)
-            self._event(health.NOTICE, line, model.log_targets)
-            return
-        line = health.down_line(model, server, result, farm, turn.active, turn.moved, turn.queued)
-        self._event(health.ALERT, line, model.log_targets)
-        if any(before) and not any(farm):
-            line = health.empty_line(model, model.name in self._listens)
-            self._event(health.EMERGENCY, line, model.log_targets)
 
-
-def _farm(backend: LiveBackend) -> Farm:
-    usable = [state.server.backup for state in backend.states if state.up and state.weight > 0]
-    return Farm(usable.count(False), usable.count(True))
+def listens(config: Config) -> Collection[str]:
+    """The names of the backends that are one with a frontend."""
+    return {frontend.name for frontend in config.frontends}
