@@ -383,6 +383,7 @@ class Frontend(Proxy):
     log_fields: Callable[[Exchange], dict[str, object]] | None = None
     logasap: bool = False
     dontlognull: bool = False
+    socket_stats: bool = False  # whether statistics show binds by themselves
     dontlog_normal: bool = False
     request_captures: tuple[tuple[bytes, int], ...] = ()
     response_captures: tuple[tuple[bytes, int], ...] = ()

@@ -122,7 +122,6 @@ PROXY: Final[dict[str, Inert]] = {
     **_all("a connection to a server is kept whenever it can be", "option http-pretend-keepalive"),
     **_all("each direction has a timeout of its own", "option independent-streams"),
     **_all("a client is told of the end before its connection is closed", "option idle-close-on-response"),
-    **_all("listeners are always counted by themselves", "option socket-stats"),
     **_all("connections end when they are done", "grace"),
 }
 """Of defaults, frontend, backend and listen."""

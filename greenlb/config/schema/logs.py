@@ -7,7 +7,7 @@ from typing import Final
 from greenlb.config.options import Option
 from greenlb.config.schema.lines import LOG_SYNTAX
 from greenlb.config.schema.where import EVERY, FRONT
-from greenlb.config.values import Choice, Flag, Line, Switch, Text
+from greenlb.config.values import Choice, Flag, Line, Switch, Text, Token
 
 LOGS: Final = (
     Option(
@@ -72,6 +72,32 @@ LOGS: Final = (
         example='"%ci:%cp [%t] %ft"',
     ),
     Option(
+        name="log-format-sd",
+        where=FRONT,
+        kind=Text("FORMAT", "a format as one word: quote it or write its blanks as '\\ '"),
+        field="log_structured",
+        doc="The structured data of the line (RFC 5424 section 6.3), for targets of format rfc5424; +E in "
+        "the flags of its variables escapes what has a meaning there.",
+        example="""'[example@1234 bytes="%B" status="%ST"]'""",
+    ),
+    Option(
+        name="unique-id-format",
+        where=FRONT,
+        kind=Text("FORMAT", "a format as one word: quote it or write its blanks as '\\ '"),
+        field="unique_id",
+        doc="The id that each request gets, for the log (%ID), the sample unique-id and unique-id-header.",
+        example="%{+X}o%ci:%cp_%fi:%fp_%Ts_%rt:%pid",
+    ),
+    Option(
+        name="unique-id-header",
+        where=FRONT,
+        kind=Token("NAME", "the name of a header field"),
+        field="unique_id_header",
+        http=True,
+        doc="The header field in which servers get that id.",
+        example="X-Unique-ID",
+    ),
+    Option(
         name="option logasap",
         where=FRONT,
         kind=Flag(),
@@ -99,6 +125,15 @@ LOGS: Final = (
         example="yes",
     ),
     Option(
+        name="option socket-stats",
+        where=FRONT,
+        kind=Flag(),
+        field="socket_stats",
+        default="no",
+        doc="Statistics show each bind by itself too.",
+        example="yes",
+    ),
+    Option(
         name="capture",
         where=("frontend", "listen"),
         kind=Line(
@@ -110,6 +145,17 @@ LOGS: Final = (
         many=True,
         doc="A header field or a cookie that stands in the log line, cut to NUMBER bytes.",
         example="request header Host len 32",
+    ),
+    Option(
+        name="declare",
+        where=("frontend", "listen"),
+        kind=Line("capture request|response len NUMBER", "capture request or capture response"),
+        field="captures",
+        http=True,
+        many=True,
+        doc="A capture slot for rules to fill (http-request capture SAMPLE id N); slots count from 0, "
+        "together with those of capture lines.",
+        example="capture request len 40",
     ),
     # servers
 )

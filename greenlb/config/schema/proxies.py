@@ -14,28 +14,27 @@ from greenlb.config.schema.stats import STATS
 from greenlb.config.schema.timeouts import TIMEOUTS
 
 _UNSUPPORTED: Final = (
-    "bind-process", "clitcpka-cnt", "clitcpka-idle", "clitcpka-intvl", "compression", "declare",
+    "bind-process", "clitcpka-cnt", "clitcpka-idle", "clitcpka-intvl", "compression",
     "dispatch", "email-alert", "errorfiles", "errorloc", "errorloc302", "errorloc303",
     "filter", "force-persist", "fullconn", "grace", "hash-balance-factor",
     "http-after-response", "http-error", "http-send-name-header", "id",
-    "ignore-persist", "load-server-state-from-file", "log-format-sd", "max-keep-alive-queue",
+    "ignore-persist", "load-server-state-from-file", "max-keep-alive-queue",
     "monitor", "monitor-net", "monitor-uri", "option abortonclose",
     "option accept-invalid-http-request", "option accept-invalid-http-response", "option checkcache",
     "option contstats", "option disable-h2-upgrade",
     "option forceclose", "option h1-case-adjust-bogus-client", "option h1-case-adjust-bogus-server",
-    "option http-buffer-request", "option http-no-delay", "option http-pretend-keepalive",
+    "option http-no-delay", "option http-pretend-keepalive",
     "option http-proxy", "option http-restrict-req-hdr-names", "option http-tunnel",
     "option http-use-htx", "option http-use-proxy-header",
     "option idle-close-on-response", "option independent-streams",
     "option log-separate-errors", "option nolinger",
     "option originalto", "option prefer-last-server",
-    "option socket-stats",
     "option spop-check",
     "option transparent",
     "persist", "rate-limit", "retry-on", "server-state-file-name",
     "srvtcpka-cnt", "srvtcpka-idle", "srvtcpka-intvl",
-    "transparent", "unique-id-format",
-    "unique-id-header", "use-fcgi-app", "use-server",
+    "transparent",
+    "use-fcgi-app", "use-server",
 )  # fmt: skip
 
 
