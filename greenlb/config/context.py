@@ -23,7 +23,8 @@ class Context:
     """``settings`` is the global section's, ``log_targets`` its targets, which ``log = global`` stands
     for.  ``texts`` remembers what each compiled callable was written as, by its ``id``: the model keeps
     the callable alive, and ``dump`` prints the text.  ``tables`` are the stick tables of all sections,
-    ``farm`` their names and those of their servers, ``services`` what rules answer with."""
+    ``farm`` their names and those of their servers, ``services`` what rules answer with,
+    ``reads`` what of connections they read."""
 
     problems: Problems
     settings: Settings
@@ -33,6 +34,7 @@ class Context:
     resolvers: Mapping[str, Settings] = field(default_factory=dict)
     farm: Farm = field(default_factory=Farm)
     services: Services = field(default_factory=Services)
+    reads: set[str] = field(default_factory=set)
 
     def written(self, compiled: Compiled, text: str) -> Compiled:
         """``compiled`` itself, its text noted."""

@@ -98,6 +98,7 @@ def _load(parsed: Iterable[ini.Section], files: tuple[str, ...], problems: Probl
         tables=context.tables,
         farm=context.farm,
         services=context.services,
+        reads=frozenset(context.reads),
         resolvers=resolvers(context, context.resolvers),
     )
     check(config, sections, problems)

@@ -16,7 +16,7 @@ from greenlb.config.sections import Given, Settings
 from greenlb.config.values import TOKEN, ConfigError
 from greenlb.model import Format, LogTarget, Where
 from greenlb.policy.logformat import NAMED, compile_format
-from greenlb.policy.scope import Scope
+from greenlb.policy.scope import Scope, Slots
 from greenlb.policy.vocabulary import nearest
 
 SYSLOG_PORT: Final = 514
@@ -168,20 +168,41 @@ def _format_name(line: Given) -> str | None:
     return f"{name} clf" if line.value == "clf" else name
 
 
-def captures(
-    context: Context, frontend: Settings
-) -> tuple[list[tuple[bytes, int]], list[tuple[bytes, int]], tuple[bytes, int] | None]:
-    """What ``capture`` lines ask for: request fields, response fields (lower-case names, longest
-    lengths) and the cookie."""
-    found: dict[str, list[tuple[bytes, int]]] = {"request header": [], "response header": [], "cookie": []}
-    for line in frontend.given("capture"):
-        with context.problems.at(line.where, "'capture': "):
+def captures(context: Context, frontend: Settings) -> tuple[Slots, tuple[bytes, int] | None]:
+    """What ``capture`` and ``declare capture`` lines ask for, in their order, and the cookie to capture."""
+    slots = Slots()
+    cookie: tuple[bytes, int] | None = None
+    for line in frontend.given("capture", "declare"):
+        with context.problems.at(line.where, f"'{line.option.name}': "):
+            if line.option.name == "declare":
+                direction, length = _declared(line.words)
+                (slots.response if direction == "response" else slots.request).append((b"", length))
+                continue
             what, name, length = _capture(line.words)
-            if what == "cookie" and found[what]:
-                raise ConfigError("only one cookie can be captured")
-            found[what].append((name if what == "cookie" else name.lower(), length))
-    cookie = found["cookie"]
-    return found["request header"], found["response header"], cookie[0] if cookie else None
+            if what == "cookie":
+                if cookie is not None:
+                    raise ConfigError("only one cookie can be captured")
+                cookie = name, length
+            else:
+                side = slots.request if what == "request header" else slots.response
+                side.append((name.lower(), length))
+    return slots, cookie
+
+
+def _declared(words: Sequence[str]) -> tuple[str, int]:
+    """``capture request|response len NUMBER``."""
+    expected = "capture request len NUMBER or capture response len NUMBER"
+    if len(words) != 4 or words[0] != "capture" or words[1] not in ("request", "response"):
+        raise ConfigError(f"expected {expected}, not '{' '.join(words)}'")
+    if words[2] != "len":
+        raise ConfigError(f"expected {expected}, not '{' '.join(words)}'")
+    return words[1], _length(words[3])
+
+
+def _length(text: str) -> int:
+    if not re.fullmatch(r"\d{1,5}", text, re.ASCII) or not int(text):
+        raise ConfigError(f"expected a number of bytes from 1 to 99999 after 'len', not '{text}'")
+    return int(text)
 
 
 def _capture(words: Sequence[str]) -> tuple[str, bytes, int]:
@@ -193,6 +214,4 @@ def _capture(words: Sequence[str]) -> tuple[str, bytes, int]:
     # What a cookie's text must begin with: "SID" also means SIDE=1, "SID=" does not.
     if not TOKEN.fullmatch(name.removesuffix("=") if what == "cookie" else name):
         raise ConfigError(f"'{name}' cannot be the name of a header field or a cookie")
-    if not re.fullmatch(r"\d{1,5}", length, re.ASCII) or not int(length):
-        raise ConfigError(f"expected a number of bytes from 1 to 99999 after 'len', not '{length}'")
-    return what, name.encode("ascii"), int(length)
+    return what, name.encode("ascii"), _length(length)

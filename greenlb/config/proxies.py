@@ -18,11 +18,12 @@ from greenlb.config.servers import servers
 from greenlb.config.stats import stats
 from greenlb.config.sticks import affinity
 from greenlb.config.values import TOKEN, ConfigError
-from greenlb.model import Backend, Balance, Cookie, ForwardFor, Frontend, Timeouts
+from greenlb.model import Backend, Balance, Cookie, Format, ForwardFor, Frontend, Timeouts
 from greenlb.policy import balance
 from greenlb.policy.linerules import EDITS
 from greenlb.policy.logformat import compile_json
 from greenlb.policy.samples import compile_sample
+from greenlb.policy.scope import Scope
 
 CONNECTION: Final = ("option http-keep-alive", "option http-server-close", "option httpclose")
 """Options that exclude each other; the last one counts."""
@@ -56,7 +57,8 @@ class _Builder:
         if self.mode != "http":
             ignore_http(context, proxy)
         check_order(context, proxy)
-        self.compiler = Compiler(context, proxy, self.mode)
+        self.slots, self.cookie_capture = captures(context, proxy)
+        self.compiler = Compiler(context, proxy, self.mode, self.slots)
         self.tcp = self.compiler.tcp_rules()
         page, page_rule = stats(context, proxy, self.compiler)
         self.shared: dict[str, Any] = {
@@ -80,8 +82,6 @@ class _Builder:
     def frontend(self) -> Frontend:
         context, proxy = self.context, self.proxy
         log_scope = dataclasses.replace(self.compiler.scope, log=True)
-        requests, responses, cookie = captures(context, proxy)
-        error_format = proxy.last("error-log-format")
         wants_json = any(target.format == "json" for target in self.shared["log_targets"])
         fields = self._plain(Frontend, "frontend")
         if proxy.kind == "listen":
@@ -94,13 +94,13 @@ class _Builder:
             "keepalive": self._keepalive("option clitcpka"),
             "trusted_proxies": tuple(net for line in proxy.given("trusted-proxies") for net in line.value),
             "log_format": log_format(context, proxy, log_scope),
-            "log_error_format": compiled_format(context, error_format, error_format.value, log_scope)
-            if error_format
-            else None,
+            "log_error_format": self._format("error-log-format", log_scope),
             "log_fields": compile_json(log_scope) if wants_json else None,
-            "request_captures": tuple(requests),
-            "response_captures": tuple(responses),
-            "cookie_capture": cookie,
+            "log_structured": self._format("log-format-sd", log_scope),
+            "unique_id": self._format("unique-id-format", self.compiler.scope),
+            "request_captures": tuple(self.slots.request),
+            "response_captures": tuple(self.slots.response),
+            "cookie_capture": self.cookie_capture,
         }
         frontend = Frontend(**fields)
         self._warn_of_silence(frontend)
@@ -123,6 +123,11 @@ class _Builder:
             "keepalive": self._keepalive("option srvtcpka"),
         }
         return Backend(**fields)
+
+    def _format(self, name: str, scope: Scope) -> Format | None:
+        """The option's value compiled; None when there is none."""
+        line = self.proxy.last(name)
+        return None if line is None else compiled_format(self.context, line, line.value, scope)
 
     def _keepalive(self, name: str) -> bool:
         """option tcpka says both; the last word on a side counts."""

@@ -12,8 +12,9 @@ from greenlb.config.sections import Given, Settings
 from greenlb.config.values import NAME, ConfigError, Duration
 from greenlb.model import Condition, Router, Rule
 from greenlb.policy import linerules, rules
+from greenlb.policy.actions.bodies import waiting
 from greenlb.policy.conditions import any_of
-from greenlb.policy.scope import Scope
+from greenlb.policy.scope import Scope, Slots
 
 _Compile = Callable[[Sequence[str], Scope], Any]
 
@@ -71,7 +72,7 @@ class Compiler:
     """Compiles what one proxy says.  A rule sees the acls of the section that it stands in, so the rules
     of a named defaults see that section's."""
 
-    def __init__(self, context: Context, proxy: Settings, mode: str) -> None:
+    def __init__(self, context: Context, proxy: Settings, mode: str, slots: Slots) -> None:
         self.context = context
         self.proxy = proxy
         self.scope = Scope(
@@ -83,6 +84,8 @@ class Compiler:
             tables=context.tables,
             farm=context.farm,
             services=context.services,
+            reads=context.reads,
+            slots=slots,
         )
         self._acls: dict[int, Mapping[str, Condition]] = {}
 
@@ -105,6 +108,8 @@ class Compiler:
     def request_rules(self, page: Rule | None = None) -> tuple[Rule, ...]:
         """``page`` is the statistics page's, which runs after http-request."""
         first = self._rules(REQUEST[:_FIRST], response=False)
+        if self.scope.mode == "http" and self.proxy.value("option http-buffer-request"):
+            first = (self._buffering(), *first)
         then = self._rules(REQUEST[_FIRST:], response=False)
         if page is not None:
             then = (page, *then)
@@ -112,6 +117,13 @@ class Compiler:
             text = "; ".join(self.context.texts[id(rule)] for rule in first)
             first = (self.context.written(rules.apart(first), text),)
         return first + then
+
+    def _buffering(self) -> Rule:
+        """option http-buffer-request: a rule before all others."""
+        self.context.reads.add("body")
+        return self.context.written(
+            waiting(self.proxy.value("timeout http-request")), "option http-buffer-request"
+        )
 
     def response_rules(self) -> tuple[Rule, ...]:
         return self._rules(RESPONSE, response=True)

@@ -11,6 +11,15 @@ from greenlb.policy.services import Services
 from greenlb.policy.stick.registry import Tables
 
 
+@dataclass(slots=True)
+class Slots:
+    """What a frontend captures: (lower-case name, longest length) each; a slot that rules fill has no
+    name."""
+
+    request: list[tuple[bytes, int]] = field(default_factory=list)
+    response: list[tuple[bytes, int]] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a rule, a condition or a format is compiled in.
@@ -21,6 +30,7 @@ class Scope:
     when everything is known that will be; ``early`` a rule that runs before anything was read,
     ``check`` a health check's step, which sees an answer and has no client.
     ``reads`` gathers what the rules read that the process must keep at hand (vocabulary.READS).
+    ``slots`` are the frontend's captures, to which a rule may add.
     ``tables`` are all stick tables, ``farm`` knows the names of all sections and servers,
     ``services`` what rules can answer with.
     """
@@ -36,5 +46,6 @@ class Scope:
     check: bool = False
     tables: Tables = field(default_factory=Tables)
     reads: set[str] = field(default_factory=set)
+    slots: Slots = field(default_factory=Slots)
     farm: Farm = field(default_factory=Farm)
     services: Services = field(default_factory=Services)

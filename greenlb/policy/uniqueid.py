@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from greenlb.exchange import Exchange
 
 
@@ -13,8 +15,15 @@ def unique_id(x: Exchange) -> bytes:
     return x.unique_id
 
 
-def announce(x: Exchange) -> None:
-    """``unique-id-header``: the id as a field of the request."""
-    name = x.frontend.unique_id_header
-    if name and x.request is not None:
-        x.request.fields.add(name, unique_id(x))
+def announced(further: Callable[[Exchange], None] | None) -> Callable[[Exchange], None]:
+    """A step of every request on its way to a server: it gets its id, in a field where
+    ``unique-id-header`` names one; then ``further``."""
+
+    def step(x: Exchange) -> None:
+        made, name = unique_id(x), x.frontend.unique_id_header
+        if name and x.request is not None:
+            x.request.fields.add(name, made)
+        if further is not None:
+            further(x)
+
+    return step

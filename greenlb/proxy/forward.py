@@ -258,7 +258,13 @@ class Forward:
             self._note_authentication(response.fields)
         elif request.fields.lower.find(b"authorization:") >= 0:
             self._note_authentication(request.fields)
-        reply = live.judge_response(x, response, self.backend)
+        reach = x.client.reach
+        if reach is None:
+            reply = live.judge_response(x, response, self.backend)
+        else:
+            reach.hold(self, data, response)
+            reply = live.judge_response(x, response, self.backend)
+            data = reach.release()
         if reply is not None:
             return conn.answer(x, reply), False
         length = response.length

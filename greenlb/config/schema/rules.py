@@ -7,7 +7,7 @@ from typing import Final
 from greenlb.config.options import Keywords, Option
 from greenlb.config.schema.lines import FORWARDFOR
 from greenlb.config.schema.where import EVERY, FRONT, RULES
-from greenlb.config.values import NAME, Line, Matching, Switch
+from greenlb.config.values import NAME, Flag, Line, Matching, Switch
 from greenlb.policy.linerules import EDITS
 
 _RULE: Final = "ACTION [ARGUMENTS] [if|unless CONDITION]"
@@ -161,6 +161,16 @@ RULES_AND_ROUTES: Final = (
         warns=True,
         doc="The client's address is added to requests in X-Forwarded-For.",
         example="except 127.0.0.0/8",
+    ),
+    Option(
+        name="option http-buffer-request",
+        where=EVERY,
+        kind=Flag(),
+        default="no",
+        http=True,
+        doc="A request's body is waited for, up to the size of the buffer and for timeout http-request at "
+        "most, before its first rule: so rules can read it, and a slow sender holds no server.",
+        example="yes",
     ),
     Option(
         name="errorfile",

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from greenlb.policy.actions import answers, connections, counters, fields, redirect, services, state, target
+from greenlb.policy.actions import (
+    answers,
+    bodies,
+    connections,
+    counters,
+    fields,
+    redirect,
+    services,
+    state,
+    target,
+)
 from greenlb.policy.actions.words import Action
 from greenlb.policy.vocabulary import nearest
 
 TABLE: dict[str, Action] = {
     row.name: row
-    for family in (fields, target, answers, redirect, connections, counters, services, state)
+    for family in (fields, target, answers, bodies, redirect, connections, counters, services, state)
     for row in family.ROWS
 }
 
@@ -41,7 +51,6 @@ REFUSED: dict[str, str] = {
     "set-timeout": "timeouts belong to sections",
     "set-tos": "packets are not marked",
     "strict-mode": "a rewrite that fails is always an error",
-    "wait-for-body": "bodies are streamed",
     "wait-for-handshake": "a request is read after the handshake",
 }
 """Actions of HAProxy that have no meaning here, or none so far: why."""

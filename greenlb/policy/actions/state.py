@@ -79,10 +79,20 @@ def set_log_level(words: Words) -> Rule:
 
 def capture(words: Words) -> Rule:
     value = samples.compile_bytes(_expression(words), words.scope)
-    if not words.accept("id"):
-        raise ValueError("'capture' expects 'id' and the number of a slot that a 'capture' line declares")
-    slot = words.integer("a slot", 0, 1 << 16)
     response = words.scope.response
+    slots = words.scope.slots.response if response else words.scope.slots.request
+    if words.accept("len") and not response:
+        if not words.scope.frontend:
+            raise ValueError("'capture' with 'len' belongs into a frontend, whose log line has the slot")
+        slot = len(slots)
+        slots.append((b"", words.integer("a number of bytes", 1, 99999)))
+    elif words.accept("id"):
+        slot = words.integer("a slot", 0, 1 << 16)
+        if words.scope.frontend and slot >= len(slots):
+            raise ValueError(f"'capture': there is no slot {slot}: 'declare capture' lines make them, from 0")
+    else:
+        also = "" if response else "'len' and the size of a slot of its own, or "
+        raise ValueError(f"'capture' expects {also}'id' and the number of a slot")
 
     def rule(x: Exchange) -> None:
         slots = x.response_captures if response else x.request_captures
@@ -133,7 +143,13 @@ ROWS = (
         "The severity of the log line; silent: none is sent.",
         set_log_level,
     ),
-    Action("capture", BOTH, "<expr> id <slot>", "Fills a capture slot.", capture),
+    Action(
+        "capture",
+        BOTH,
+        "<expr> len <bytes> | id <slot>",
+        "Fills a capture slot, with len one of its own.",
+        capture,
+    ),
     Action(
         "set-src", (REQUEST, CONTENT), "<expr>", "Changes the client's address for rules and logs.", set_src
     ),

@@ -19,12 +19,12 @@ _FORM = re.compile(rb"application/x-www-form-urlencoded\s*(?:;|\Z)", re.IGNORECA
 
 def _request(x: Exchange) -> bytes | None:
     reach = x.client.reach
-    return None if reach is None or x.request is None else reach.body()
+    return None if reach is None or x.request is None else reach.body(x)
 
 
 def _response(x: Exchange) -> bytes | None:
     reach = x.client.reach
-    return None if reach is None or x.response is None else reach.response_body()
+    return None if reach is None or x.response is None else reach.response_body(x)
 
 
 def _whole(body: Body) -> Callable[[], Fetch]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from greenlb.message import Fields, Reply, Request, Response
 from greenlb.model import ALLOW, NOWHERE, Address, Backend, Bind, Frontend, Rule
 from greenlb.policy import actions, rules
 from greenlb.policy.actions import words
-from greenlb.policy.scope import Scope
+from greenlb.policy.scope import Scope, Slots
 
 BIND = Bind("1", Address("127.0.0.1", 80), NOWHERE)
 SCOPE = Scope("fe")
@@ -62,9 +63,9 @@ def reply(text: str, x: Exchange | None = None) -> Reply:
         ("set-header X %[pathx]", "unknown sample fetch 'pathx' (did you mean 'path'?)"),
         ("set-header X %[status]", "reads the response, which a request rule comes before"),
         ("set-header X %[srv_name]", "reads the response, which a request rule comes before"),
-        ("set-header X %[nbsrv(b)]", "'nbsrv' is not supported"),
+        ("set-header X %[thread]", "'thread' is not supported"),
         ("set-header X %[src,lowr]", "unknown converter 'lowr' (did you mean 'lower'?)"),
-        ("set-header X %[path,json_query(a)]", "converter 'json_query' is not supported"),
+        ("set-header X %[path,json_query(a)]", "a JSON path begins with '$'"),
         ("set-header X %[ssl_fc,ipmask(8)]", "converter 'ipmask' takes ip, which bool cannot be turned into"),
         ("set-header X %[src,field(1)]", "field(index,delimiters[,count]) expected"),
         ("set-header X %[path(1)]", "'path' takes no argument"),
@@ -95,7 +96,8 @@ def reply(text: str, x: Exchange | None = None) -> Reply:
         ("set-var(txn.x,ifnotempty) path", "takes no condition in its parentheses"),
         ("set-var(txn.x)", "expects a sample expression"),
         ("set-log-level foo", "expects one of emerg"),
-        ("capture path len 20", "expects 'id'"),
+        ("capture path", "'len' and the size of a slot of its own, or 'id'"),
+        ("capture path id 0", "there is no slot 0"),
         ("capture path id x", "expects a slot, an integer"),
         ("set-src ssl_fc", "gives bool, which cannot be used as ip"),
         ("deny if", "a condition is expected"),
@@ -320,14 +322,25 @@ def test_set_log_level() -> None:
 
 def test_capture_fills_a_declared_slot() -> None:
     x = exchange(b"/abcdefgh")
-    rule = request_rule("capture path id 1")
+    scope = replace(SCOPE, slots=Slots([(b"a", 2), (b"", 2)]))
+    rule = request_rule("capture path id 1", scope)
     rule(x)
     assert x.request_captures is None
     x.request_captures = [None, None]
     rule(x)
-    request_rule("capture path id 2")(x)
-    request_rule("capture req.hdr(none) id 0")(x)
+    request_rule("capture req.hdr(none) id 0", scope)(x)
     assert x.request_captures == [None, b"/a"]
+
+
+def test_capture_makes_a_slot_of_its_own() -> None:
+    scope = replace(SCOPE, slots=Slots([(b"host", 9)]))
+    rule = request_rule("capture path len 3", scope)
+    assert scope.slots.request == [(b"host", 9), (b"", 3)]
+    x = exchange(b"/abcdefgh")
+    x.frontend = replace(x.frontend, request_captures=tuple(scope.slots.request))
+    x.request_captures = [None, None]
+    rule(x)
+    assert x.request_captures == [None, b"/ab"]
 
 
 def test_variables_of_the_session_outlive_the_exchange() -> None:

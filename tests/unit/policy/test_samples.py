@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -153,7 +154,23 @@ def test_rows_are_documented() -> None:
     for sample in samples.TABLE.values():
         assert sample.kind in kinds | {"any"}
     assert not set(samples.TABLE) & set(refused.REASONS)
-    assert not set(converters.TABLE) & converters.UNSUPPORTED
+    assert not set(converters.TABLE) & set(converters.REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("file", "works", "refusals"),
+    [
+        ("haproxy_samples.txt", {*samples.TABLE, *samples._DIRECTED}, refused.REASONS),
+        ("haproxy_converters.txt", {*converters.TABLE}, converters.REFUSED),
+    ],
+)
+def test_every_word_of_haproxy_works_or_says_why_not(
+    file: str, works: set[str], refusals: dict[str, str]
+) -> None:
+    """The names are those that ``haproxy -dKsmp`` and ``-dKcnv`` print."""
+    names = Path(__file__).with_name(file).read_text().split()
+    assert len(names) > 100
+    assert [name for name in names if name not in works and name not in refusals] == []
 
 
 def test_usage() -> None:

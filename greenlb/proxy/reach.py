@@ -1,0 +1,166 @@
+"""What rules reach of a client's connection beyond its heads: the first part of bodies, the kernel's figures.
+
+One of these exists where some rule reads such a thing (``Config.reads``); elsewhere nobody pays for it.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from greenlb.exchange import Exchange
+from greenlb.message import CHUNKED, Response
+from greenlb.net.sockets import Stream, Timeout
+from greenlb.protocol.http1 import BadMessage, ChunkedBody
+from greenlb.proxy.upload import Cut
+
+if TYPE_CHECKING:
+    from greenlb.proxy.forward import Forward
+    from greenlb.proxy.http_mode import HttpConnection
+    from greenlb.proxy.plane import Plane
+
+_TCP_INFO_SIZE = 104
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Reach:
+    """``connection`` is set in mode http.  The server's side is there while response rules run."""
+
+    __slots__ = ("_data", "_forward", "_plane", "_response", "_stream", "connection")
+
+    def __init__(self, plane: Plane, stream: Stream) -> None:
+        self._plane = plane
+        self._stream = stream
+        self.connection: HttpConnection | None = None
+        self._forward: Forward | None = None
+        self._response: Response | None = None
+        self._data = b""
+
+    @property
+    def stopping(self) -> bool:
+        return self._plane.stopping
+
+    def tcp_info(self) -> bytes | None:
+        """``struct tcp_info``; None where the client's socket is none of TCP."""
+        try:
+            return self._stream.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
+        except OSError:
+            return None
+
+    # -- the request's body ----------------------------------------------------------------------
+
+    def body(self, x: Exchange) -> bytes:
+        """What of it is here and not on its way yet, decoded."""
+        conn, request = self.connection, x.request
+        if conn is None or request is None or x.bytes_in > request.head_size:
+            return b""
+        return _part(conn.buffer, request.length)
+
+    def wait_for_body(self, x: Exchange, seconds: float | None, least: int) -> None:
+        """Until ``least`` bytes are here (0: all), or the buffer is full.  ``seconds`` None: timeout
+        http-request.  A client that waits for a 100 gets it (RFC 9110 section 10.1.1).  Raises Cut: too
+        late, broken off, or invalid."""
+        conn, request = self.connection, x.request
+        if conn is None or request is None or not request.length or x.bytes_in > request.head_size:
+            return
+        if seconds is None:
+            seconds = conn.live.model.timeouts.http_request
+        deadline = None if seconds is None else time.monotonic() + seconds
+        limit = conn.live.head_limit - request.head_size
+        while True:
+            try:
+                body, whole = _decoded(conn.buffer, request.length)
+            except BadMessage:
+                raise Cut("P", "R", 400) from None
+            if whole or (least and len(body) >= least) or len(conn.buffer) >= limit:
+                break
+            if request.expect_continue:
+                request.expect_continue = False
+                request.fields.remove(b"expect")
+                self._send_continue(conn)
+            conn.buffer += self._more(conn, x, limit - len(conn.buffer), deadline)
+        x.head_done = time.monotonic()
+
+    def _send_continue(self, conn: HttpConnection) -> None:
+        """Raises Cut."""
+        try:
+            conn.stream.send(_CONTINUE, conn.live.model.timeouts.client)
+        except Timeout:
+            raise Cut("c", "R", 408) from None
+        except OSError:
+            raise Cut("C", "R", 400) from None
+
+    def _more(self, conn: HttpConnection, x: Exchange, size: int, deadline: float | None) -> bytes:
+        cut = Cut("C", "R", 400)
+        try:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            data = conn.stream.recv(size, left)
+        except Timeout:
+            data, cut = b"", Cut("c", "R", 408)
+        except OSError:
+            data = b""
+        if not data:
+            x.head_done = -1.0  # the request never was whole
+            raise cut
+        return data
+
+    # -- the response's body ---------------------------------------------------------------------
+
+    def hold(self, forward: Forward, data: bytes, response: Response) -> None:
+        """Response rules are about to run; ``data`` came behind the head."""
+        self._forward, self._data, self._response = forward, data, response
+
+    def release(self) -> bytes:
+        """They have run: the bytes that are to be relayed."""
+        data, self._data, self._forward, self._response = self._data, b"", None, None
+        return data
+
+    def response_body(self, x: Exchange) -> bytes:
+        """What of it is here, decoded."""
+        return b"" if self._response is None else _part(self._data, self._response.length)
+
+    def wait_for_response_body(self, x: Exchange, seconds: float | None, least: int) -> None:
+        """Until ``least`` bytes are here (0: all), the server ends it, or the buffer is full.  Raises Cut."""
+        forward, response = self._forward, self._response
+        if forward is None or response is None or not response.length:
+            return
+        deadline = None if seconds is None else time.monotonic() + seconds
+        limit = forward.conn.live.head_limit - response.head_size
+        while True:
+            try:
+                body, whole = _decoded(self._data, response.length)
+            except BadMessage:
+                raise Cut("P", "H") from None
+            if whole or (least and len(body) >= least) or len(self._data) >= limit:
+                return
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            try:
+                data = forward.upstream.stream.recv(limit - len(self._data), left)
+            except Timeout:
+                raise Cut("s", "H") from None
+            except OSError:
+                data = b""
+            if not data:  # relaying what there is will meet the end again, and say what it means
+                return
+            self._data += data
+
+
+def _part(data: bytes, length: int) -> bytes:
+    """What there is of a body; of one that is invalid, nothing: who relays it says so."""
+    try:
+        return _decoded(data, length)[0]
+    except BadMessage:
+        return b""
+
+
+def _decoded(data: bytes, length: int) -> tuple[bytes, bool]:
+    """The body that ``data`` begins, and whether it is all there.  Raises BadMessage."""
+    if length >= 0:
+        return data[:length], len(data) >= length
+    if length != CHUNKED:  # it goes on until the connection ends
+        return data, False
+    pieces: list[bytes] = []
+    chunks = ChunkedBody()
+    chunks.feed(data, pieces)
+    return b"".join(pieces), chunks.done
