@@ -10,12 +10,16 @@ from typing import Any, TypeVar
 from greenlb.config.problems import Problems
 from greenlb.config.sections import Settings
 from greenlb.config.values import ConfigError
-from greenlb.model import LogTarget
+from greenlb.model import LogTarget, Where
 from greenlb.policy.farm import Farm
 from greenlb.policy.services import Services
 from greenlb.policy.stick.registry import Tables
 
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
+
+
+Watch = Callable[[Any, str, Where], Any]
+"""Puts something round a rule that tells when it is asked: the rule, its text, its place."""
 
 
 @dataclass(slots=True)
@@ -35,9 +39,13 @@ class Context:
     farm: Farm = field(default_factory=Farm)
     services: Services = field(default_factory=Services)
     reads: set[str] = field(default_factory=set)
+    watch: Watch | None = None
 
-    def written(self, compiled: Compiled, text: str) -> Compiled:
-        """``compiled`` itself, its text noted."""
+    def written(self, compiled: Compiled, text: str, where: Where | None = None) -> Compiled:
+        """``compiled`` itself, its text noted; with a place it is a rule or a route, which ``watch`` may put
+        another one round."""
+        if self.watch is not None and where is not None:
+            compiled = self.watch(compiled, text, where)
         self.texts[id(compiled)] = text
         return compiled
 

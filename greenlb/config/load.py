@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from greenlb.config import haproxy, ini
-from greenlb.config.context import Context
+from greenlb.config.context import Context, Watch
 from greenlb.config.crosschecks import check
 from greenlb.config.logs import hostname, targets
 from greenlb.config.names import resolvers
@@ -45,9 +45,10 @@ class Loaded:
     sections: Sections | None = None
 
 
-def load(paths: Sequence[str], facts: Facts | None = None) -> Loaded:
+def load(paths: Sequence[str], facts: Facts | None = None, watch: Watch | None = None) -> Loaded:
     """Load files, INI or haproxy.cfg, one after the other, as one configuration.  ``facts`` are what the
-    conditional blocks of a haproxy.cfg ask about; its ``setenv`` changes this process's environment."""
+    conditional blocks of a haproxy.cfg ask about; its ``setenv`` changes this process's environment.
+    ``watch`` may put something round each rule."""
     problems = Problems()
     facts = facts or Facts(os.environ)
     sections: list[ini.Section] = []
@@ -61,7 +62,7 @@ def load(paths: Sequence[str], facts: Facts | None = None) -> Loaded:
         sections += _parse(text, path, problems, facts)
     if problems.errors and not sections:
         return Loaded(None, problems.errors, problems.warnings, notices=problems.notices)
-    return _load(sections, tuple(paths), problems)
+    return _load(sections, tuple(paths), problems, watch)
 
 
 def load_text(text: str, name: str = "(text)") -> Loaded:
@@ -77,9 +78,11 @@ def _parse(text: str, name: str, problems: Problems, facts: Facts) -> list[ini.S
     return ini.parse(text, name, problems)
 
 
-def _load(parsed: Iterable[ini.Section], files: tuple[str, ...], problems: Problems) -> Loaded:
+def _load(
+    parsed: Iterable[ini.Section], files: tuple[str, ...], problems: Problems, watch: Watch | None = None
+) -> Loaded:
     sections = arrange(list(parsed), problems)
-    context = Context(problems, sections.settings)
+    context = Context(problems, sections.settings, watch=watch)
     context.log_targets = targets(context, sections.settings)
     context.tables = declare(context, sections.proxies)
     context.resolvers = sections.of("resolvers")

@@ -141,14 +141,16 @@ class Compiler:
                     made.inspect_delay = _delay(line)
                     continue
                 name, rule = rules.compile_tcp_request(line.words, self.scope_of(line))
-                made.lists[name].append(self.context.written(rule, f"tcp-request {line.text}"))
+                made.lists[name].append(self.context.written(rule, f"tcp-request {line.text}", line.where))
         for line in self.proxy.given("tcp-response"):
             with self.context.problems.at(line.where, "'tcp-response': "):
                 if line.words[0] == "inspect-delay":
                     made.response_delay = _delay(line)
                     continue
                 rule = rules.compile_tcp_response(line.words, self.scope_of(line))
-                made.lists["response"].append(self.context.written(rule, f"tcp-response {line.text}"))
+                made.lists["response"].append(
+                    self.context.written(rule, f"tcp-response {line.text}", line.where)
+                )
         return made
 
     def scope_of(self, line: Given) -> Scope:
@@ -164,7 +166,7 @@ class Compiler:
         for line in lines:
             with self.context.problems.at(line.where, f"'{line.option.name}': "):
                 rule = compile[line.option.name](line.words, replace(scope, acls=self.acls(line.home)))
-                compiled.append(self.context.written(rule, f"{line.option.name} {line.text}"))
+                compiled.append(self.context.written(rule, f"{line.option.name} {line.text}", line.where))
         return compiled
 
     def unused_acls(self) -> None:

@@ -84,10 +84,25 @@ class Action:
 
 
 def guarded(rule: Rule, condition: Condition | None) -> Rule:
-    """The rule for those exchanges that the condition holds for."""
+    """The rule for those exchanges that the condition holds for.  ``condition_of`` and ``action_of`` find the
+    two in it again."""
     if condition is None:
         return rule
-    return lambda x: rule(x) if condition(x) else None
+    made: Rule = lambda x: rule(x) if condition(x) else None  # noqa: E731
+    made.__dict__.update(condition=condition, action=rule)
+    return made
+
+
+def condition_of(rule: Rule) -> Condition | None:
+    """The condition of a guarded rule; None of one that has none."""
+    found: Condition | None = getattr(rule, "condition", None)
+    return found
+
+
+def action_of(rule: Rule) -> Rule:
+    """A guarded rule without its condition."""
+    found: Rule = getattr(rule, "action", rule)
+    return found
 
 
 def constant(text: str) -> bytes | None:
