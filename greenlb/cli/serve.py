@@ -13,7 +13,7 @@ from greenlb.cli.flags import Options
 from greenlb.cli.messages import Messages
 from greenlb.model import Global, LogTarget
 from greenlb.observe import log as logging
-from greenlb.process import checker, farm, handover, privileges
+from greenlb.process import checker, farm, handover, privileges, runtime
 from greenlb.process.background import Background, send, write_pidfile
 from greenlb.process.handover import Handover
 from greenlb.process.listening import CannotStart, passed, try_all
@@ -82,7 +82,7 @@ def reload_problems(ready: Ready) -> list[str]:
         return ["No enabled listener found (check for 'bind' options)"]
     if not farm.workers_of(ready.config):
         return ["'workers = 0' takes a restart: where there is a master, there are workers"]
-    return try_all(ready.config, held)
+    return try_all(ready.config, held) + runtime.try_all(ready.config.settings, held)
 
 
 class _Mastery:

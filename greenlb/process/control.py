@@ -23,12 +23,12 @@ from greenlb.admin.runtime.runtime import Runtime
 from greenlb.admin.runtime.server import Server
 from greenlb.board import HEARTBEAT, Board
 from greenlb.model import Config
+from greenlb.net import greenlets
 from greenlb.observe.log import Log
 from greenlb.observe.sampler import OFTEN, Sampler
 from greenlb.observe.stats import Books
 from greenlb.observe.vitals import Vitals
 from greenlb.process.channel import Message
-from greenlb.net import greenlets
 from greenlb.process.inbox import Inbox
 from greenlb.process.packing import send_packed, unpack
 from greenlb.process.prepared import Prepared
@@ -145,7 +145,7 @@ class Control:
         turning = Turning(backends, self.farm, books, log.event, log.failure, listens(config))
         self.checks = Runner(backends, turning, config, prepared.contexts.of_check)
         operations = Operations(
-            *(config, books, self.sampler, log, self.plane.backends, self.farm, self.checks),
+            *(config, books, log, self.plane.backends, self.farm, self.checks, self.sampler),
             ask=self.workers.ask,
             workers=1,
         )

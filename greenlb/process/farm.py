@@ -18,7 +18,7 @@ from greenlb.observe import log as logging
 from greenlb.observe.stats import Books, gauges
 from greenlb.observe.targets import open_file, open_socket
 from greenlb.observe.vitals import Vitals, places
-from greenlb.process import applications, control, privileges, worker
+from greenlb.process import applications, control, privileges, runtime, worker
 from greenlb.process.certificates import Certificates, to_descriptor
 from greenlb.process.channel import Message
 from greenlb.process.handover import Handover
@@ -95,8 +95,18 @@ class Farm:
         except BoardFull as full:
             raise CannotStart([f"{full}: restart greenlb to make more"]) from None
         self.sockets = bind_all(config, held)
+        try:
+            self.runtime_sockets = runtime.bind_all(config.settings, held)
+        except CannotStart:
+            for name, sock in self.sockets.items():
+                if name in held:
+                    sock.detach()
+                else:
+                    sock.close()
+            raise
         if handover is not None:
-            _close_unused(handover.sockets, {sock.fileno() for sock in self.sockets.values()})
+            used = [*self.sockets.values(), *self.runtime_sockets.values()]
+            _close_unused(handover.sockets, {sock.fileno() for sock in used})
             _close_unused(handover.descriptors, set(self.shared.descriptors.values()))
 
     def plan(self) -> Plan:
@@ -106,7 +116,7 @@ class Farm:
         return Plan(
             workers=workers_of(self.config),
             roles={"worker": self._worker, "control": self._control},
-            sockets=self.sockets,
+            sockets={**self.sockets, **self.runtime_sockets},
             descriptors=self.shared.descriptors,
             gauges=[*gauges(self.board), *standing(self.board), *places(self.board)],
             worker_timeout=settings.worker_timeout,
@@ -124,6 +134,8 @@ class Farm:
         served = worker.Worker(
             config, self.prepared, self.sockets, books, self.log, maxconn, self.shared.member(seat.row)
         )
+        for sock in self.runtime_sockets.values():
+            sock.close()
         served.open()
         vitals = self._vitals(seat)
         self._confine(seat)
@@ -142,6 +154,7 @@ class Farm:
         books = Books(self.config, self.board, seat.row)
         standings = Standings(self.config, self.board)
         made = control.Control(self.config, self.prepared, books, self.log, standings)
+        made.host(list(runtime.levels(self.config.settings, self.runtime_sockets)))
         return control.Seated(made, seat, self.board, vitals).run()
 
     def _vitals(self, seat: Seat) -> Vitals:

@@ -11,6 +11,10 @@ from typing import Any, Final
 from gevent import get_hub
 from gevent.event import Event
 
+from greenlb.admin.runtime.commands import TABLE
+from greenlb.admin.runtime.operations import Operations
+from greenlb.admin.runtime.runtime import Runtime
+from greenlb.admin.runtime.server import Server
 from greenlb.board import HEARTBEAT, Board
 from greenlb.model import Config
 from greenlb.net import greenlets
@@ -18,15 +22,15 @@ from greenlb.observe import log as logging
 from greenlb.observe.sampler import OFTEN, Sampler
 from greenlb.observe.stats import Books
 from greenlb.observe.vitals import Vitals
-from greenlb.process import applications
+from greenlb.process import applications, runtime
 from greenlb.process.certificates import Certificates, from_descriptor
 from greenlb.process.channel import Message
 from greenlb.process.inbox import Inbox
+from greenlb.process.listening import bind_all, binds, key
 from greenlb.process.packing import send_packed
+from greenlb.process.prepared import Prepared, descriptors
 from greenlb.process.relay import Relay
 from greenlb.process.requests import Requests
-from greenlb.process.listening import bind_all, binds, key
-from greenlb.process.prepared import Prepared, descriptors
 from greenlb.process.seat import Seat, milliseconds
 from greenlb.proxy.checks.runner import Runner, listens
 from greenlb.proxy.checks.turning import Turning
@@ -193,6 +197,7 @@ def run(config: Config, prepared: Prepared) -> int:
     sampler = Sampler(books)
     vitals = Vitals(board, 0, "all", 0, greenlets.alive, lambda: log.dropped)
     worker = Worker(config, prepared, bind_all(config), books, log, maxconn)
+    runtime_sockets = runtime.bind_all(config.settings)
     backends = list(worker.plane.backends.values())
     farm = FarmState(backends, Standings(config, board), books)
     turning = Turning(backends, farm, books, log.event, log.failure, listens(config))
@@ -215,10 +220,17 @@ def run(config: Config, prepared: Prepared) -> int:
     look.start(beat)
     sample = hub.loop.timer(OFTEN, OFTEN, ref=False)
     sample.start(sampler.sample)
+    requests = Requests(worker, Follower(backends, farm.standings))
+    commands = Runtime(
+        Operations(config, books, log, worker.plane.backends, farm, checks, sampler, requests.ask), TABLE
+    )
+    server = Server(commands, runtime.levels(config.settings, runtime_sockets))
     worker.open()
     worker.start()
+    server.start()
     checks.start()
     status = worker.serve()
+    server.stop()
     checks.stop()
     look.stop()
     sample.stop()

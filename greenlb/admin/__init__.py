@@ -1,0 +1,1 @@
+"""What shows and changes a running balancer: the runtime socket, the statistics page, the metrics."""

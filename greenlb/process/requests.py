@@ -1,0 +1,52 @@
+"""What a worker is asked to do, by control or, with ``workers = 0``, in its own process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from greenlb.process.channel import Message
+from greenlb.proxy.farm_state import Follower
+
+if TYPE_CHECKING:
+    from greenlb.process.worker import Worker
+
+Answer = dict[str, Any]
+
+
+class Requests:
+    """Each kind of request with what does it: given the request's message, it gives the
+    answer's fields."""
+
+    def __init__(self, worker: Worker, follower: Follower) -> None:
+        self._worker = worker
+        self._follower = follower
+        self._kinds: Mapping[str, Callable[[Message], Answer]] = {
+            "servers": self._servers,
+            "reopen": self._reopen,
+            "drain": self._drain,
+        }
+
+    def ask(self, kind: str, descriptors: Sequence[int] = (), **fields: Any) -> list[Answer]:
+        """As control asks all workers, where this process is the only one."""
+        return [self.answer(kind, Message(kind, fields, [os.dup(each) for each in descriptors]))]
+
+    def answer(self, kind: str, message: Message) -> Answer:
+        """Do it.  An unknown kind is one of another version's: it is answered with nothing."""
+        do = self._kinds.get(kind)
+        try:
+            return {} if do is None else do(message)
+        finally:
+            message.close()
+
+    def _servers(self, message: Message) -> Answer:
+        return {"moved": self._follower.follow()}
+
+    def _reopen(self, message: Message) -> Answer:
+        self._worker.log.reopen()
+        return {}
+
+    def _drain(self, message: Message) -> Answer:
+        self._worker.stop_soft()
+        return {}
