@@ -37,7 +37,7 @@ ACTIONS: Final = {
         "d",
     ),
     "maint": Action(
-        "Maintenance",
+        "Maint",
         "set server {} state maint",
         "is in maintenance",
         "Gets no requests and is not checked.",

@@ -201,8 +201,7 @@ def _health(row: Mapping[str, str], kind: str) -> tuple[str, str]:
         return text, since
     status = row.get("check_status", "").removeprefix("* ")
     code = row.get("check_code", "")
-    took = row.get("check_duration", "")
-    check = " ".join(part for part in (status, code, f"in {took} ms" if took and status else "") if part)
+    check = " ".join(part for part in (status, code) if part)
     return check or "not checked", since
 
 
