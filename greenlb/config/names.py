@@ -16,6 +16,7 @@ from greenlb.model import Address
 from greenlb.names import Nameserver, Resolution, Resolvers
 from greenlb.policy.addresses import parse_network
 from greenlb.policy.vocabulary import nearest
+from greenlb.protocol.dns import check_name
 
 _DNS_PORT: Final = 53
 _METHODS: Final = ("last", "libc")
@@ -164,6 +165,11 @@ def _srv(endpoint: Endpoint, resolution: Resolution | None) -> tuple[Address, Re
 
 
 def _named(resolution: Resolution, name: str) -> Resolution:
+    """Raises ConfigError: nobody can be asked for it."""
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     return Resolution(
         name.rstrip(".").lower(),
         resolution.resolvers,

@@ -36,6 +36,7 @@ from greenlb.process.seat import Seat, milliseconds
 from greenlb.proxy.checks.runner import Runner, listens
 from greenlb.proxy.checks.turning import Turning
 from greenlb.proxy.farm_state import FarmState
+from greenlb.proxy.names.names import Names
 from greenlb.proxy.plane import Plane
 from greenlb.proxy.standing import Standings
 
@@ -144,10 +145,13 @@ class Control:
         backends = list(self.plane.backends.values())
         turning = Turning(backends, self.farm, books, log.event, log.failure, listens(config))
         self.checks = Runner(backends, turning, config, prepared.contexts.of_check)
+        self.names = Names(config, backends, self.farm, log.event)
+        turning.timed_out = self.names.hurry
         operations = Operations(
             *(config, books, log, self.plane.backends, self.farm, self.checks, self.sampler),
             ask=self.workers.ask,
             workers=1,
+            names=self.names,
         )
         self.runtime = Runtime(operations, TABLE)
         self._server: Server | None = None
@@ -194,8 +198,10 @@ class Seated:
     def run(self) -> int:
         """Work until told to end."""
         self.control.checks.start()
+        self.control.names.start()
         self._master.send("ready")
         self.stopped.wait()
+        self.control.names.stop()
         self.control.checks.stop()
         return 0
 

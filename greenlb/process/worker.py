@@ -37,6 +37,7 @@ from greenlb.proxy.checks.turning import Turning
 from greenlb.proxy.farm_state import FarmState, Follower
 from greenlb.proxy.frontend import LiveFrontend
 from greenlb.proxy.listener import Listener
+from greenlb.proxy.names.names import Names
 from greenlb.proxy.plane import Plane
 from greenlb.proxy.pulse import Pulse
 from greenlb.proxy.shared import ALONE, Alone
@@ -202,6 +203,8 @@ def run(config: Config, prepared: Prepared) -> int:
     farm = FarmState(backends, Standings(config, board), books)
     turning = Turning(backends, farm, books, log.event, log.failure, listens(config))
     checks = Runner(backends, turning, config, prepared.contexts.of_check)
+    names = Names(config, backends, farm, log.event)
+    turning.timed_out = names.hurry
     for number, handler in (
         (signal.SIGTERM, worker.stop_hard),
         (signal.SIGINT, worker.stop_hard),
@@ -222,15 +225,20 @@ def run(config: Config, prepared: Prepared) -> int:
     sample.start(sampler.sample)
     requests = Requests(worker, Follower(backends, farm.standings))
     commands = Runtime(
-        Operations(config, books, log, worker.plane.backends, farm, checks, sampler, requests.ask), TABLE
+        Operations(
+            config, books, log, worker.plane.backends, farm, checks, sampler, requests.ask, names=names
+        ),
+        TABLE,
     )
     server = Server(commands, runtime.levels(config.settings, runtime_sockets))
     worker.open()
     worker.start()
     server.start()
     checks.start()
+    names.start()
     status = worker.serve()
     server.stop()
+    names.stop()
     checks.stop()
     look.stop()
     sample.stop()

@@ -14,6 +14,7 @@ from greenlb.observe.stats import Books
 from greenlb.proxy.backend import LiveBackend
 from greenlb.proxy.checks.runner import Runner
 from greenlb.proxy.farm_state import FarmState, Turn
+from greenlb.proxy.names.names import Names
 from greenlb.proxy.standing import Standing
 
 Ask = Callable[..., list[dict[str, Any]]]
@@ -39,6 +40,7 @@ class Operations:
     sampler: Sampler
     ask: Ask = _nobody
     workers: int = 0
+    names: Names | None = None
     started: float = field(default_factory=time.monotonic)
 
     @property

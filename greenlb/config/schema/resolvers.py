@@ -41,7 +41,7 @@ RESOLVERS: Final = Table(
             kind=Integer(1),
             field="retries",
             default="3",
-            doc="How many times a question is asked again before it has failed.",
+            doc="How many times a question is asked before it has failed.",
             example="3",
         ),
         Option(
@@ -78,7 +78,8 @@ RESOLVERS: Final = Table(
             kind=Duration(),
             field="valid",
             default="10s",
-            doc="The longest time from one look at a name to the next, should timeout resolve be longer.",
+            doc="How old the last good answer must be for a check that cannot connect in time to have the name "
+            "looked up at once.",
             example="10s",
         ),
         *(

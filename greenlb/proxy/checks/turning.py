@@ -47,6 +47,8 @@ class Turning:
             id(state.server): (backend, state) for backend in backends for state in backend.states
         }
         self._checked: dict[int, Checked] = {}
+        self.timed_out: Callable[[Server], None] = lambda server: None
+        """Called when a check could not connect in time."""
 
     def resume(self, checked: Iterable[Checked]) -> None:
         """Go on from how the servers stood when the process before this one ended."""
@@ -76,6 +78,8 @@ class Turning:
         if result.passed:
             changes["stopping"] = outcome is Outcome.CONDITIONAL
         self._stand(checked.backend, state, changes, result)
+        if result.status == "L4TOUT":
+            self.timed_out(state.server)
 
     def agent_ended(self, agent: AgentChecked, result: Result, report: Report | None) -> None:
         """An agent has said something, or has not."""
@@ -258,7 +262,7 @@ class Turning:
         text = (
             f"{word}; address={address.host}; port={address.port or ''}; "
             f"name={backend.model.name}/{server.name};"
-            f" node={socket.gethostname()}; weight={state.weight if state.up else 0}/{total};"
+            f" node={socket.gethostname()}; weight={0 if standing.admin & DRAIN_BITS else standing.user_weight(server)}/{total};"
             f" scur={state.current}/{backend.connections}; qcur={len(state.queue)}"
         )
         return text.encode("latin-1", "replace")
