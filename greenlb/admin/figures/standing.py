@@ -49,6 +49,12 @@ class Stand:
         return self.running and not self.drained and not self.standing.stopping and self.weight > 0
 
     @property
+    def own(self) -> Checked | None:
+        """Its own checks."""
+        source = self.source
+        return source if source is not None and source.state.server is self.server else None
+
+    @property
     def check(self) -> Health | None:
         """What its checks count; None: it has none, or they are switched off."""
         source = self.source
@@ -107,7 +113,7 @@ def coarse(status: str) -> str:
 
 def told_of_checks(stand: Stand) -> dict[str, Value]:
     """The columns of a server's checks and of its agent."""
-    own = stand.source if stand.source is not None and stand.source.state.server is stand.server else None
+    own = stand.own
     told: dict[str, Value] = {}
     if own is None:
         return told

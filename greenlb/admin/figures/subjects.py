@@ -90,7 +90,7 @@ class Subjects:
             "rate": self._farm.sampler.rates(row.block).sessions,
             "addr": shown(state.address),
             "cookie": server.cookie or None,
-            "lastchg": self._since_change(values),
+            "lastchg": self.since_change(values),
             "lastsess": self._since_session(values),
             "hanafail": values.get("hanafail", 0) if server.observe is not None else None,
         }
@@ -104,13 +104,13 @@ class Subjects:
         last = values["lastsess"]
         return max(0, self._now - last) // 1000 if last else -1
 
-    def _since_change(self, values: dict[str, int]) -> int:
+    def since_change(self, values: dict[str, int]) -> int:
         """Seconds; nothing has changed since the start otherwise."""
         last = values.get("lastchg", 0) or int(self._farm.started * 1000)
         return max(0, self._now - last) // 1000
 
     def _downtime(self, values: dict[str, int], down: bool) -> int:
-        running = self._since_change(values) if down else 0
+        running = self.since_change(values) if down else 0
         return values.get("downtime", 0) // 1000 + running
 
     # -- the others --------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ class Subjects:
             "act": len(active),
             "bck": len(backup),
             "chkdown": values.get("chkdown", 0),
-            "lastchg": self._since_change(values),
+            "lastchg": self.since_change(values),
             "sid": 0,
             "rate": self._farm.sampler.rates(row.block).sessions,
             "lastsess": self._since_session(values),

@@ -49,6 +49,11 @@ class Typed(NamedTuple):
         doc = f':"{self.doc}"' if described else ""
         return f"{before}{self.place}.{self.name}.1:{self.nature}:{self.type}:{self.value}{doc}\n"
 
+    def plain(self, described: bool) -> str:
+        """``Name: value``."""
+        doc = f':"{self.doc}"' if described else ""
+        return f"{self.name}: {self.value}{doc}\n"
+
     def document(self) -> dict[str, Any]:
         origin, nature, scope = (self.nature[n] for n in range(3))
         return {
