@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from greenlb.admin.runtime import basics
+from greenlb.admin.runtime import basics, names
 from greenlb.admin.runtime.command import Command
 
-TABLE: Final[tuple[Command, ...]] = tuple(sorted((*basics.COMMANDS,), key=lambda command: command.words))
+TABLE: Final[tuple[Command, ...]] = tuple(
+    sorted(
+        (
+            *basics.COMMANDS,
+            *names.COMMANDS,
+        ),
+        key=lambda command: command.words,
+    )
+)
 """In the order of their words, as ``help`` lists them."""

@@ -13,6 +13,7 @@ NO_ADDRESS: Final = "No IP for server "
 REMOVED: Final = "entry removed from SRV record"
 CACHE: Final = "DNS cache"
 ALONG: Final = "DNS additional record"
+OPERATOR: Final = "stats socket command"
 
 _REASONS: Final = {
     dns.NX: "DNS NX status",

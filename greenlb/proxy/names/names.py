@@ -310,18 +310,21 @@ class Names:
         """``set server fqdn``: another name from now on; what is said of it.  Raises ValueError: the server
         has no resolvers, is one of SRV records, or the name cannot be looked up."""
         followed = self.of(server)
-        if followed is None or followed.resolution.srv:
-            raise ValueError(
-                f"set server <b>/<s> fqdn: '{server.name}' has no 'resolvers' for a name of its own"
-            )
-        name = name.rstrip(".").lower()
-        dns.check_name(name)
-        before = followed.name
+        if followed is None:
+            raise ValueError("set server <b>/<s> fqdn failed because no resolution is configured.")
+        if followed.resolution.srv:
+            raise ValueError("set server <b>/<s> fqdn failed because SRV resolution is configured.")
+        model, before, name = followed.backend.model, followed.name, name.rstrip(".").lower()
         if name == before:
-            return f"no need to change the FQDN of '{server.name}'"
-        line = lines.renamed(followed.backend.model, server, before, name, "stats socket command")
+            return f"no need to change the FDQN by '{lines.OPERATOR}'"
+        try:
+            dns.check_name(name)
+        except ValueError:
+            raise ValueError(
+                f"could not update {model.name}/{server.name} FQDN by '{lines.OPERATOR}'"
+            ) from None
         followed.follow(name)
-        return line
+        return lines.renamed(model, server, before, name, lines.OPERATOR)
 
     def show(self, section: str = "") -> str:
         """``show resolvers``: the counters of all sections, or of one.  Raises KeyError: there is none of
