@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from greenlb.model import Check, Config, Where
 from greenlb.net.certs import Store, TlsConfigError
 from greenlb.net.tls import ClientContext, ServerContext
+from greenlb.process.services import look_of
 from greenlb.proxy.plane import TlsContexts
+
+if TYPE_CHECKING:
+    from greenlb.admin.page.look import Look
 
 _SPARE_DESCRIPTORS = 64
 """Descriptors beside those of connections: logs, libraries, the hub's own."""
@@ -19,11 +25,14 @@ _SPARE_DESCRIPTORS = 64
 class Prepared:
     """All that must exist before the first connection; ``problems`` say what could not be made,
     ``warnings`` (where, text) what was made but will not please everybody.  The contexts of all binds
-    have their certificates from ``store``."""
+    have their certificates from ``store``.  ``look`` is what statistics pages are made of, ``secret`` what
+    their forms are known by."""
 
     contexts: TlsContexts
     store: Store
     problems: list[TlsConfigError] = field(default_factory=list)
+    look: Look | None = None
+    secret: bytes = field(default_factory=lambda: os.urandom(32))
 
     @property
     def warnings(self) -> list[tuple[Where, str]]:
@@ -35,7 +44,7 @@ class Prepared:
 
 def prepare(config: Config) -> Prepared:
     """Load every certificate and build every TLS context.  Opens no socket."""
-    prepared = Prepared(TlsContexts(), Store())
+    prepared = Prepared(TlsContexts(), Store(), look=look_of(config))
     for frontend in config.frontends:
         for bind in frontend.binds:
             if bind.tls is not None:

@@ -22,7 +22,7 @@ from greenlb.observe import log as logging
 from greenlb.observe.sampler import OFTEN, Sampler
 from greenlb.observe.stats import Books
 from greenlb.observe.vitals import Vitals
-from greenlb.process import applications, runtime
+from greenlb.process import applications, runtime, services
 from greenlb.process.certificates import Certificates, from_descriptor
 from greenlb.process.channel import Message
 from greenlb.process.inbox import Inbox
@@ -32,6 +32,7 @@ from greenlb.process.prepared import Prepared, descriptors
 from greenlb.process.relay import Relay
 from greenlb.process.requests import Requests
 from greenlb.process.seat import Seat, milliseconds
+from greenlb.proxy import observing
 from greenlb.proxy.checks.runner import Runner, listens
 from greenlb.proxy.checks.turning import Turning
 from greenlb.proxy.farm_state import FarmState, Follower
@@ -48,8 +49,12 @@ PULSE: Final = 1.0
 """Seconds between two heartbeats, at most."""
 
 
+def _nothing(text: str, level: str) -> str:
+    return ""
+
+
 class Worker:
-    """One process of the data plane."""
+    """One process of the data plane.  ``execute`` runs runtime commands."""
 
     def __init__(
         self,
@@ -71,6 +76,8 @@ class Worker:
             Listener(sockets[key(bind)], bind, lives[frontend.name], prepared.contexts.of_bind(bind))
             for frontend, bind in binds(config)
         ]
+        self.execute: services.Execute = _nothing
+        services.install(config, prepared.look, prepared.secret, lambda *command: self.execute(*command))
         self.tables = TableKeeper(config, log.event)
         self.stopped = Event()
         self._timer: Any = None
@@ -141,6 +148,9 @@ class Seated:
         self._control: Inbox | None = None
         self._requests = Requests(worker, self.follower)
         self._relay = Relay()
+        worker.execute = self.ask_control
+        if isinstance(worker.plane.books, observing.ObservingBooks):
+            worker.plane.books.report = self._observed
         self._pulse: Any = get_hub().loop.timer(0.0, PULSE, ref=False)
         self._pulse.start(self._beat)
 
@@ -181,6 +191,11 @@ class Seated:
         if self._control is not None:
             send_packed(self._control, "answer", number=number, **answer)
 
+    def _observed(self, name: str, errors: int, last: str) -> None:
+        """Traffic has seen too many errors of a server."""
+        if self._control is not None:
+            self._control.send("observed", server=name, errors=errors, last=last)
+
     def ask_control(self, text: str, level: str) -> str:
         """The answer to a runtime command, from control.  Raises Unreachable."""
         return self._relay.ask(text, level)
@@ -194,7 +209,7 @@ def run(config: Config, prepared: Prepared) -> int:
     maxconn = descriptors(config)
     log = logging.setup(config.settings)
     board = Board(1, Books.width(config) + Standings.width(config) + Vitals.WIDTH)
-    books = Books(config, board)
+    books = observing.books(config, board)
     sampler = Sampler(books)
     vitals = Vitals(board, 0, "all", 0, greenlets.alive, lambda: log.dropped)
     worker = Worker(config, prepared, bind_all(config), books, log, maxconn)
@@ -203,6 +218,8 @@ def run(config: Config, prepared: Prepared) -> int:
     farm = FarmState(backends, Standings(config, board), books)
     turning = Turning(backends, farm, books, log.event, log.failure, listens(config))
     checks = Runner(backends, turning, config, prepared.contexts.of_check)
+    if isinstance(books, observing.ObservingBooks):
+        books.report = turning.observed
     names = Names(config, backends, farm, log.event)
     turning.timed_out = names.hurry
     for number, handler in (
@@ -230,6 +247,7 @@ def run(config: Config, prepared: Prepared) -> int:
         ),
         TABLE,
     )
+    worker.execute = commands.execute
     server = Server(commands, runtime.levels(config.settings, runtime_sockets))
     worker.open()
     worker.start()

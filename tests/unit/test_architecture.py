@@ -33,6 +33,7 @@ ONE_IMPORTER = {
     "OpenSSL": {"greenlb.net"},
     "structlog": {"greenlb.observe.log"},
     "lmdb": {"greenlb.policy.stick.store"},
+    "jinja2": {"greenlb.admin.page.look"},
     "mmap": {"greenlb.board"},
 }
 """Libraries that one module, or one package, owns."""

@@ -11,17 +11,17 @@ import binascii
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote
 
 import gevent
-from jinja2 import DictLoader, Environment, StrictUndefined
 
 from greenlb.admin.page import actions
 from greenlb.admin.page.actions import Guard, Outcome
-from greenlb.admin.page.feed import PERIOD, SHOWN, Execute, Feed, Snapshot
-from greenlb.admin.page.view import COLOURS, HEADINGS, Line, View, points, span, view
+from greenlb.admin.page.feed import PERIOD, Execute, Feed, Snapshot
+from greenlb.admin.page.look import Look
+from greenlb.admin.page.view import Line, View, span, view
+from greenlb.admin.runtime.runtime import Unreachable
 from greenlb.model import StatsPage
 from greenlb.observe.columns import COLUMNS
 
@@ -46,9 +46,6 @@ _HEADERS: Final = (
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
 )
-_LEGEND: Final = dict(
-    zip(COLOURS, ("up", "changing", "draining", "maintenance", "down", "not checked"), strict=True)
-)
 _FORMS: Final = (  # a later one counts, as in HAProxy
     ("typed", "show stat typed", "text/plain; charset=utf-8"),
     ("csv", "show stat", "text/plain; charset=utf-8"),
@@ -61,32 +58,14 @@ class Pages:
     """The pages of one process.  ``execute`` runs runtime commands; ``secret`` is the same in every process
     that serves pages, and another one at the next start; ``notes`` are the descriptions of proxies."""
 
-    def __init__(self, execute: Execute, secret: bytes, notes: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, look: Look, execute: Execute, secret: bytes, notes: Mapping[str, str] | None = None
+    ) -> None:
+        self.look = look
         self.execute = execute
         self.feed = Feed(execute)
         self.guard = Guard(secret)
         self.notes = notes or {}
-        here = files(__package__)
-        self.assets = {
-            name: ((here / name).read_bytes(), kind)
-            for name, kind in (("page.css", "text/css"), ("page.js", "text/javascript"))
-        }
-        digest = hashlib.sha256(b"".join(data for data, _ in self.assets.values()))
-        self.version = "=" + digest.hexdigest()[:12]
-        environment = Environment(
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            loader=DictLoader(
-                {name: (here / name).read_text("utf-8") for name in ("page.html", "row.html", "chart.html")}
-            ),
-        )
-        environment.filters |= {"points": points, "numeral": numeral}
-        environment.globals |= {"headings": HEADINGS, "legend": _LEGEND, "width": SHOWN * 2 - 1}
-        environment.globals["chart"] = environment.get_template("chart.html").module.chart  # type: ignore[attr-defined]
-        self.page_template = environment.get_template("page.html")
-        self.row_template = environment.get_template("row.html")
 
     def application(
         self, page: StatsPage, admin: bool
@@ -119,9 +98,9 @@ class _Request:
     def answer(self) -> Iterable[bytes]:
         if self.environ["REQUEST_METHOD"] == "POST":
             return self._act()
-        for name in self.pages.assets:
+        for name in self.pages.look.assets:
             if name in self.words:
-                data, kind = self.pages.assets[name]
+                data, kind = self.pages.look.assets[name]
                 return self._send(data, kind, ("Cache-Control", "private, max-age=31536000, immutable"))
         try:
             if "events" in self.words:
@@ -132,7 +111,7 @@ class _Request:
                 if name in self.words:
                     return self._send(self._form(command, name), kind, *self._refresh())
             return self._send(self._page(), "text/html; charset=utf-8")
-        except (OSError, ValueError) as error:
+        except (Unreachable, ValueError) as error:
             return self._unavailable(error)
 
     # -- to read -----------------------------------------------------------------------------------
@@ -142,7 +121,7 @@ class _Request:
         page = self.page
         live = "norefresh" not in self.words
         shown = self._view(snapshot)
-        text = self.pages.page_template.render(
+        text = self.pages.look.page.render(
             actions=actions.ACTIONS,
             base=page.uri,
             info=snapshot.info,
@@ -152,7 +131,7 @@ class _Request:
             title=" ".join(filter(None, ("greenlb", page.node, "statistics"))),
             token=self._token(),
             uptime=_uptime(snapshot),
-            version=self.pages.version,
+            version=self.pages.look.version,
             layout=_layout(shown),
             view=shown,
         )
@@ -190,12 +169,12 @@ class _Request:
             for column in COLUMNS
             if row.get(column.name) and (self.page.legends or not column.secret)
         ]
-        text = self.pages.row_template.render(
+        text = self.pages.look.row.render(
             base=self.page.uri,
             figures=figures,
             kind=line.kind,
             name=line.server,
-            version=self.pages.version,
+            version=self.pages.look.version,
         )
         return self._send(text.encode("utf-8", "replace"), "text/html; charset=utf-8")
 
@@ -211,7 +190,7 @@ class _Request:
 
     def _stream(self, first: View) -> Iterator[bytes]:
         told: dict[str, tuple[Any, ...]] = {}
-        yield _event("hello", {"token": self._token(), "layout": _layout(first) + self.pages.version})
+        yield _event("hello", {"token": self._token(), "layout": _layout(first) + self.pages.look.version})
         now, quiet, snapshot = first, 0.0, None
         while True:
             news = _news(now, told, snapshot)
@@ -225,7 +204,7 @@ class _Request:
             quiet += PERIOD
             try:
                 snapshot = self.pages.feed.now()
-            except (OSError, ValueError):
+            except (Unreachable, ValueError):
                 yield _event("stale", {})
                 continue
             now = self._view(snapshot)
@@ -260,7 +239,7 @@ class _Request:
         try:
             known = {line.server for line in self._view(self.pages.feed.now()).servers}
             outcome = actions.run(self.pages.execute, form, known)
-        except (OSError, ValueError):
+        except (Unreachable, ValueError):
             return Outcome("UNKN")
         finally:
             self.pages.feed.forget()
@@ -343,11 +322,6 @@ def _user(environ: Environ) -> str:
 
 def _uptime(snapshot: Snapshot) -> str:
     return span(int(snapshot.info.get("Uptime_sec", "0") or 0))
-
-
-def numeral(value: float) -> str:
-    """A number without needless digits."""
-    return f"{value:g}"
 
 
 def _field(row: Iterable[Mapping[str, Any]], name: str) -> Any:
