@@ -432,7 +432,7 @@ class Call:
             raise ApplicationError(f"the answer ended {self._left} bytes before its Content-Length")
 
 
-def response(status: str, headers: Iterable[tuple[str, str]]) -> Response:
+def response(status: str, headers: Sequence[tuple[str, str]]) -> Response:
     """The head that an application gives to start_response.  ``length`` is that of Content-Length, else
     UNTIL_CLOSE.  Fields about the connection are left out: it is ours.  Raises ApplicationError."""
     found = _STATUS.fullmatch(status) if type(status) is str else None
@@ -442,7 +442,7 @@ def response(status: str, headers: Iterable[tuple[str, str]]) -> Response:
         raw = "".join(["\r\n", *[f"{name}: {value}\r\n" for name, value in headers]]).encode("latin-1")
     except (TypeError, ValueError):
         raise ApplicationError(f"{headers!r} is no list of fields: expected pairs of latin-1 text") from None
-    if _LAW.fullmatch(raw) is None:
+    if _LAW.fullmatch(raw) is None or raw.count(b"\r\n") != len(headers) + 1:
         raise ApplicationError(_why(headers))
     code = int(found[1])
     if code < 200:
