@@ -26,8 +26,10 @@ from greenlb.process.listening import CannotStart, bind_all
 from greenlb.process.plan import Plan, Tell
 from greenlb.process.prepared import Prepared, descriptors
 from greenlb.process.seat import Seat, die_with_parent, set_command_name
+from greenlb.proxy import observing
 from greenlb.proxy.shared import Shared, standing
 from greenlb.proxy.standing import Standings
+from greenlb.proxy.sticking import TableKeeper
 
 _WIDTH = 1 << 18
 """Cells a row, at least: room for thousands of servers, and for those of configurations to come."""
@@ -130,7 +132,7 @@ class Farm:
         config = self.config
         applications.patch(config)
         maxconn = descriptors(config, len(self.shared.descriptors) + len(self.sockets))
-        books = Books(config, self.board, seat.row)
+        books = observing.books(config, self.board, seat.row)
         served = worker.Worker(
             config, self.prepared, self.sockets, books, self.log, maxconn, self.shared.member(seat.row)
         )
@@ -149,13 +151,17 @@ class Farm:
         name_process(seat.name)
         for sock in self.sockets.values():
             sock.close()
+        tables = TableKeeper(self.config, self.log.event)
+        tables.start()
         vitals = self._vitals(seat)
         self._confine(seat)
         books = Books(self.config, self.board, seat.row)
         standings = Standings(self.config, self.board)
         made = control.Control(self.config, self.prepared, books, self.log, standings)
         made.host(list(runtime.levels(self.config.settings, self.runtime_sockets)))
-        return control.Seated(made, seat, self.board, vitals).run()
+        status = control.Seated(made, seat, self.board, vitals).run()
+        tables.stop()
+        return status
 
     def _vitals(self, seat: Seat) -> Vitals:
         return Vitals(self.board, seat.row, seat.role, seat.number, greenlets.alive, lambda: self.log.dropped)
