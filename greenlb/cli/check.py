@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 from greenlb.cli import serve
-from greenlb.cli.configuration import NoConfiguration, read
+from greenlb.cli.configuration import NoConfiguration, facts, read
 from greenlb.cli.flags import Options
 from greenlb.cli.messages import Messages
+from greenlb.config.predicates import holds
 
 VALID = 0
 ERRORS = 1
@@ -33,3 +36,22 @@ def check(options: Options) -> int:
     if not options.quiet:
         print("\n".join(answers))
     return VALID if ready.listens else NO_LISTENER
+
+
+def condition(options: Options) -> int:
+    """Whether the condition of ``-cc`` holds, as HAProxy's exit statuses tell it."""
+    try:
+        return 0 if holds(options.condition, facts()) else 1
+    except ValueError as error:
+        Messages(quiet=options.quiet).alert(f"config : Failed to evaluate condition: {error}")
+        return 2
+
+
+def print_effective(options: Options) -> int:
+    """Print the configuration with its inheritance worked out; the exit status is that of ``-c``."""
+    try:
+        ready = read(options, Messages(quiet=options.quiet))
+    except NoConfiguration:
+        return ERRORS
+    sys.stdout.write(ready.effective)
+    return VALID

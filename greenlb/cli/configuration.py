@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from greenlb.cli import wsgi
 from greenlb.cli.files import expand
 from greenlb.cli.flags import Options
 from greenlb.cli.messages import Messages
-from greenlb.config.load import load
+from greenlb.config.effective import effective
+from greenlb.config.load import load, load_text
 from greenlb.config.predicates import Facts
 from greenlb.config.problems import Problem
 from greenlb.model import Config
@@ -23,11 +25,13 @@ class NoConfiguration(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A configuration that may run and what was made for it; ``warned``: there was a warning."""
+    """A configuration that may run and what was made for it; ``warned``: there was a warning; ``effective``
+    is its text with inheritance worked out."""
 
     config: Config
     prepared: Prepared
     warned: bool
+    effective: str
 
     @property
     def listens(self) -> bool:
@@ -48,11 +52,13 @@ def read(options: Options, messages: Messages) -> Ready:
     NoConfiguration after every error has been printed.
     """
     try:
-        files = expand(options.files)
+        if options.wsgi:
+            loaded = load_text(wsgi.configuration(options), wsgi.NAME)
+        else:
+            loaded = load(expand(options.files), facts())
     except ValueError as error:
         messages.alert(f"config : {error}")
         raise NoConfiguration from None
-    loaded = load(files, facts())
     errors: list[Problem] = list(loaded.errors)
     prepared = prepare(loaded.config) if loaded.config is not None else None
     warnings = list(loaded.warnings)
@@ -76,4 +82,4 @@ def read(options: Options, messages: Messages) -> Ready:
     if warnings and options.zero_warning:
         messages.alert("config : Some warnings were found and 'zero-warning' is set. Aborting.")
         raise NoConfiguration
-    return Ready(loaded.config, prepared, bool(warnings))
+    return Ready(loaded.config, prepared, bool(warnings), effective(loaded))

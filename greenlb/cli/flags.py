@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-Action = Literal["run", "check", "version", "versions", "help"]
+Action = Literal["run", "check", "condition", "print", "version", "versions", "help"]
 
 
 class UsageError(ValueError):
@@ -39,11 +39,45 @@ FLAGS = (
         "FILE|FOLDER",
     ),
     Flag(
+        "--wsgi",
+        "serves a WSGI application, without a configuration file",
+        "Serve this WSGI application, imported from the current folder, with a worker for each core and a "
+        "log line for each request on standard output.  It takes the place of a configuration: -f does not "
+        "go with it.",
+        "MODULE:CALLABLE",
+    ),
+    Flag(
+        "--bind",
+        "where --wsgi listens",
+        "Where --wsgi listens; without this flag, on 127.0.0.1:8000.  The words that may follow an address "
+        "in bind may follow this one, in quotes.",
+        "[ADDRESS]:PORT",
+    ),
+    Flag(
+        "--tls",
+        "has --wsgi speak TLS, with this certificate or one of its own",
+        "Let --wsgi speak TLS, with the certificate and key of this PEM file.  Without a file, with a "
+        "certificate that is made for this machine and signed by nobody; it is kept in ~/.cache/greenlb.",
+        "[FILE]",
+    ),
+    Flag(
         "-c",
         "check mode : only checks the configuration and exits",
         "Check the configuration and exit.  Rules are compiled, host names are resolved and "
         'certificates are loaded, but no socket is opened.  Prints "Configuration file is valid" on '
         "standard output, or every error at once on standard error.",
+    ),
+    Flag(
+        "-cc",
+        "check condition : evaluates a condition and exits",
+        "Evaluate a condition on greenlb itself, as .if in a haproxy.cfg has it, and exit: with 0 when it "
+        "holds, with 1 when it does not, with 2 when it is none.  Unknown predicates do not hold.",
+        "CONDITION",
+    ),
+    Flag(
+        "--print",
+        "prints the configuration with its inheritance worked out and exits",
+        "Print the configuration as INI with its inheritance worked out, and exit.",
     ),
     Flag(
         "-D",
@@ -120,15 +154,22 @@ ALIASES = {"--help": "-h", "--version": "-v"}
 
 @dataclass(slots=True)
 class Options:
-    """What a command line asked for.  ``files`` are the ``-f`` arguments as given, folders among them."""
+    """What a command line asked for.  ``files`` are the ``-f`` arguments as given, folders among them;
+    ``wsgi`` is the application that is to be served instead, at ``bind``, with this ``certificate`` or one of
+    our own for ``tls``."""
 
     action: Action = "run"
     files: list[str] = field(default_factory=list)
+    wsgi: str = ""
+    bind: str = "127.0.0.1:8000"
+    tls: bool = False
+    certificate: str = ""
     quiet: bool = False
     verbose: bool = False
     zero_warning: bool = False
     daemon: bool = False
     foreground: bool = False
+    condition: str = ""
     pidfile: str = ""
     finish: list[int] = field(default_factory=list)
     terminate: list[int] = field(default_factory=list)
@@ -143,6 +184,17 @@ class _Words:
     def take(self) -> str | None:
         """The next one, if there is one."""
         return self._left.pop(0) if self._left else None
+
+    def needed(self, otherwise: str) -> str:
+        """The next one.  Raises UsageError, which says ``otherwise``."""
+        word = self.take()
+        if word is None:
+            raise UsageError(otherwise)
+        return word
+
+    def optional(self) -> str:
+        """The next one, unless it is a flag; else empty."""
+        return self._left.pop(0) if self._left and not self._left[0].startswith("-") else ""
 
     def rest(self) -> list[str]:
         left, self._left = self._left, []
@@ -165,9 +217,11 @@ def parse(arguments: Sequence[str]) -> Options:
             options.files += words.rest()
             break
         _apply(ALIASES.get(word, word), words, options)
-        if options.action in ("help", "version", "versions"):
+        if options.action in ("condition", "help", "version", "versions"):
             return options
-    if not options.files:
+    if options.wsgi and options.files:
+        raise UsageError("--wsgi takes the place of a configuration: it does not go with -f")
+    if not options.files and not options.wsgi:
         raise UsageError("no configuration: -f FILE is missing")
     return options
 
@@ -175,12 +229,22 @@ def parse(arguments: Sequence[str]) -> Options:
 def _apply(name: str, words: _Words, options: Options) -> None:
     match name:
         case "-f":
-            file = words.take()
-            if file is None:
-                raise UsageError("-f needs a file or a folder after it")
-            options.files.append(file)
+            options.files.append(words.needed("-f needs a file or a folder after it"))
+        case "--wsgi":
+            options.wsgi = words.needed("--wsgi needs an application after it, such as shop.wsgi:app")
+        case "--bind":
+            options.bind = words.needed("--bind needs an address after it, such as :8000")
+        case "--tls":
+            options.tls, options.certificate = True, words.optional()
         case "-c":
             options.action = "check"
+        case "-cc":
+            condition = words.take()
+            if condition is None:
+                raise UsageError("-cc needs a condition after it")
+            options.action, options.condition = "condition", condition
+        case "--print":
+            options.action = "print"
         case "-db":
             options.foreground = True
         case "-D":
@@ -188,10 +252,7 @@ def _apply(name: str, words: _Words, options: Options) -> None:
         case "-W":
             pass  # there is a master wherever there are workers
         case "-p":
-            path = words.take()
-            if path is None:
-                raise UsageError("-p needs a file after it")
-            options.pidfile = path
+            options.pidfile = words.needed("-p needs a file after it")
         case "-sf":
             options.finish += words.numbers()
         case "-st":

@@ -1,13 +1,17 @@
-"""greenlb.1, made from the table of flags: ``python -m greenlb.cli.manual > conf/man/greenlb.1``."""
+"""greenlb.1, made from the tables of flags and of commands.
+
+Printed by ``python -m greenlb.cli.manual > conf/man/greenlb.1``.
+"""
 
 from __future__ import annotations
 
 import sys
 
 from greenlb import __version__
+from greenlb.cli.commands import COMMANDS, Command
 from greenlb.cli.flags import FLAGS, Flag
 
-HEAD = r""".\" Made by python -m greenlb.cli.manual from the table of flags; do not edit.
+HEAD = r""".\" Made by python -m greenlb.cli.manual from the tables of flags and commands; do not edit.
 .TH GREENLB 1 "" "greenlb {version}" "greenlb"
 .SH NAME
 greenlb \- a TCP and HTTP load balancer that speaks HAProxy's vocabulary
@@ -26,6 +30,10 @@ greenlb \- a TCP and HTTP load balancer that speaks HAProxy's vocabulary
 \&...
 .br
 .B greenlb \-v\fR|\fB\-vv\fR|\fB\-h
+.br
+.B greenlb
+.I COMMAND
+\&...
 .SH DESCRIPTION
 greenlb stands in front of web servers: it ends TLS, edits headers, picks a server for each request,
 keeps a client on its server by a cookie, passes plain TCP through, watches the servers' health and logs
@@ -33,6 +41,7 @@ a line for every request in HAProxy's format.
 .PP
 It is told what to do by an INI file whose sections and options are HAProxy's; see
 .BR greenlb.ini (5).
+A haproxy.cfg is read as it is.
 What follows
 .B \-\-
 on the command line is read as if each word had
@@ -80,7 +89,14 @@ greenlb \-f /etc/greenlb/greenlb.ini
 
 def page() -> str:
     """The whole page, as troff."""
-    return HEAD.replace("{version}", __version__) + "".join(map(_entry, FLAGS)) + TAIL
+    flags = "".join(map(_entry, FLAGS))
+    commands = "".join(map(_command, COMMANDS.values()))
+    return HEAD.replace("{version}", __version__) + flags + ".SH COMMANDS\n" + commands + TAIL
+
+
+def _command(command: Command) -> str:
+    arguments = f"\\fI{_escape(command.arguments)}\\fR"
+    return f".TP\n\\fBgreenlb {_escape(command.name)}\\fR {arguments}\n{_escape(command.long)}\n"
 
 
 def _entry(flag: Flag) -> str:

@@ -8,6 +8,7 @@ changed certificate means new contexts, which are swapped in at once (``rebuild`
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -413,3 +414,13 @@ class ClientContext:
             if name not in self._sessions and len(self._sessions) >= _SESSIONS:
                 del self._sessions[next(iter(self._sessions))]
             self._sessions[name] = session
+
+
+def client_hello(name: str) -> bytes:
+    """The first bytes of a client that asks for ``name``, as this OpenSSL sends them."""
+    connection = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+    connection.set_connect_state()
+    connection.set_tlsext_host_name(name.encode("idna"))
+    with contextlib.suppress(SSL.WantReadError):
+        connection.do_handshake()
+    return connection.bio_read(65536)

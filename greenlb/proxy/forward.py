@@ -41,7 +41,7 @@ _CONNECTION_LOGIN: Final = re.compile(
 )
 
 
-class _Stale(Exception):
+class Stale(Exception):
     """A reused connection turned out to be dead before it gave a byte."""
 
 
@@ -82,10 +82,12 @@ class Forward:
         if held is not None:
             held.stream.unpark()
             conn.held = None
-            if held.private and held.state.backend is backend and held.state.up:
+            if held.state.backend is backend and (
+                (held.private and held.state.up) or (bound is None and backend.prefers(held.state))
+            ):
                 bound = held.state
         try:
-            head = self._request_head()
+            head = self.request_head()
             if self.upload is not None:
                 head += self.upload.first()
             data, response = self._ask(head, bound, held)
@@ -110,7 +112,7 @@ class Forward:
 
     # -- the request -----------------------------------------------------------------------------
 
-    def _request_head(self) -> bytes:
+    def request_head(self) -> bytes:
         """The head as the server gets it."""
         request, fields = self.request, self.request.fields
         extra = b""
@@ -135,25 +137,15 @@ class Forward:
     def _ask(self, data: bytes, bound: ServerState | None, held: Upstream | None) -> tuple[bytes, Response]:
         """Send the head and first body to a server; its response's head, and the bytes behind it."""
         fresh = False
-        timeout = self.backend.model.timeouts.server
         while True:
             upstream = self.backend.connect(self.x, bound, held, fresh)
             if isinstance(upstream, AppUpstream):
                 raise ToApplication(upstream)
             self.upstream = upstream
             try:
-                try:
-                    upstream.stream.send(data, timeout)
-                except Timeout:
-                    raise Cut("s", "H") from None
-                except OSError:
-                    if self._repeatable(upstream):
-                        raise _Stale from None
-                    # It may have answered before it closed: reading tells.
-                if self.upload is not None and self.upload.going:
-                    self.upload.start(upstream.stream, timeout)
+                self._send_request(upstream, data)
                 return self._read_response()
-            except _Stale:
+            except Stale:
                 upstream.close()
                 upstream.state.release()
                 bound, held, fresh = upstream.state, None, True
@@ -162,6 +154,20 @@ class Forward:
                 upstream.close()
                 upstream.state.release()
                 raise
+
+    def _send_request(self, upstream: Upstream, data: bytes) -> None:
+        """The head and first body, and the way for the rest.  Raises Stale, Cut."""
+        timeout = self.backend.model.timeouts.server
+        try:
+            upstream.stream.send(data, timeout)
+        except Timeout:
+            raise Cut("s", "H") from None
+        except OSError:
+            if self._repeatable(upstream):
+                raise Stale from None
+            # It may have answered before it closed: reading tells.
+        if self.upload is not None and self.upload.going:
+            self.upload.start(upstream.stream, timeout)
 
     def _repeatable(self, upstream: Upstream) -> bool:
         upload = self.upload
@@ -235,7 +241,7 @@ class Forward:
         if data:
             return data
         if first and self._repeatable(self.upstream):
-            raise _Stale
+            raise Stale
         raise self._upload_cut or Cut("S", "H")
 
     def _pass_interim(self, response: Response) -> None:
