@@ -63,6 +63,7 @@ class Workers:
         self._execute = execute
         self._inboxes: dict[int, Inbox] = {}
         self._asked: dict[int, _Asked] = {}
+        self.observed: Callable[[str, int, str], None] = lambda name, errors, last: None
         self._questions = 0
         self._links = 0
 
@@ -100,6 +101,10 @@ class Workers:
         return asked.answers
 
     def _answered(self, link: int, reply: Message) -> None:
+        if reply.kind == "observed":
+            fields = reply.fields
+            greenlets.run(lambda: self.observed(fields["server"], fields["errors"], fields["last"]))
+            return
         if reply.kind == "command":
             greenlets.run(lambda: self._obey(link, reply))
             return
@@ -145,6 +150,7 @@ class Control:
         backends = list(self.plane.backends.values())
         turning = Turning(backends, self.farm, books, log.event, log.failure, listens(config))
         self.checks = Runner(backends, turning, config, prepared.contexts.of_check)
+        self.workers.observed = turning.observed
         self.names = Names(config, backends, self.farm, log.event)
         turning.timed_out = self.names.hurry
         operations = Operations(

@@ -18,12 +18,11 @@ from greenlb.net.sockets import Timeout
 from greenlb.net.tls import ClientContext, TlsServerFailure
 from greenlb.policy import balance
 from greenlb.policy.cookie import Persistence
-from greenlb.proxy import steering
+from greenlb.proxy import ramps, steering
 from greenlb.proxy.dialing import open_stream, socket_options
-from greenlb.proxy.farm_now import BackendNow, ramp
 from greenlb.proxy.pool import Pool
 from greenlb.proxy.queue import pause
-from greenlb.proxy.slots import LocalSlots, RampedSlots
+from greenlb.proxy.slots import LocalSlots
 from greenlb.proxy.upstream.network import Upstream
 from greenlb.proxy.upstream.wsgi import AppUpstream
 from greenlb.proxy.watch import ClientGone, Watch
@@ -52,7 +51,8 @@ class ServerState:
     """A server as it is now.  ``current`` counts the exchanges that this process has there, ``load`` those
     of all processes and those queued for it.  ``weight`` is the effective one,
     ``user_weight`` the one that was set; ``chosen``: the balance may choose it; ``slots`` are those of
-    ``maxconn``, if there is one, and ``ramp`` says how many of them there are just now."""
+    ``maxconn``, if there is one, and ``ramp`` says how many of them there are just now.  ``throttle`` is
+    the per cent that it has while it starts slowly (0: all)."""
 
     __slots__ = (
         "_loads",
@@ -69,6 +69,7 @@ class ServerState:
         "scur",
         "server",
         "slots",
+        "throttle",
         "tls",
         "up",
         "user_weight",
@@ -85,6 +86,7 @@ class ServerState:
         self.chosen = False
         self.maxconn = server.maxconn
         self.ramp: Callable[[], int] | None = None
+        self.throttle = 0
         self.current = 0
         shared = backend.plane.shared
         serve = partial(backend.serve, self)
@@ -169,17 +171,10 @@ class LiveBackend:
         self.kind = _kind(model)
         self._socket_options = socket_options(model)
         self._retries = model.retries if "conn-failure" in model.retry_on else 0
+        self.repeats = 0 if model.retry_on <= {"conn-failure"} else model.retries
         self._steered = bool(model.use_server or model.persist_rules)
-        self._add_ramps()
+        ramps.add(self, self._limited)
         self.rebuild()
-
-    def _add_ramps(self) -> None:
-        """Let the slots of servers with ``minconn`` depend on the load."""
-        load = BackendNow(self, self.plane.books)
-        for state in self._limited:
-            if state.server.minconn < state.maxconn and self.model.fullconn and state.slots is not None:
-                state.ramp = ramp(state.server, load.sessions, self.model.fullconn)
-                state.slots = RampedSlots(state.slots, state.room)
 
     def rebuild(self) -> None:
         """Take note that a server's state or weight changed."""
@@ -243,6 +238,15 @@ class LiveBackend:
         if self.model.stick is not None:
             server = self.model.stick.match(x, self._is_usable, server is not None) or server
         return None if server is None else self._state_of[id(server)]
+
+    def prefers(self, state: ServerState) -> bool:
+        """``option prefer-last-server``: shall a client go on with ``state``, to which it has a
+        connection?"""
+        model = self.model
+        if not model.prefer_last or not state.chosen or model.balance.algorithm not in _TURN_TAKERS:
+            return False
+        longest = model.max_keep_alive_queue
+        return longest is None or not state.limit or state.room() or state.queued < longest
 
     def _is_usable(self, server: Server) -> bool:
         return self._state_of[id(server)].up
@@ -472,11 +476,12 @@ class LiveBackend:
 
 
 def _kind(model: Backend) -> str:
-    """What its servers are: ``network``, ``applications`` or ``mixed``."""
+    """What its servers are: ``network``, ``applications`` or ``mixed``; and whether to be ``careful``."""
     apps = sum(server.app is not None for server in model.servers)
-    if not apps:
-        return "network"
-    return "applications" if apps == len(model.servers) else "mixed"
+    if apps and apps == len(model.servers):
+        return "applications"
+    careful = "careful " if model.abortonclose or not model.retry_on <= {"conn-failure"} else ""
+    return careful + ("mixed" if apps else "network")
 
 
 class _Elsewhere:

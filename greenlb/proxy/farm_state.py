@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from greenlb.model import Server
 from greenlb.observe.stats import Books
@@ -26,6 +26,12 @@ from greenlb.proxy.standing import (
 
 Moved = Mapping[str, int]
 """How many queued exchanges a change has sent elsewhere, by ``backend/server``."""
+
+
+_RAMPED: Final = frozenset(("roundrobin", "leastconn", "random"))
+"""Algorithms that let a server have a part of its weight (slowstart)."""
+_FINE: Final = 16
+"""Where a server of a backend has a part of its weight, all weights are so many times as large."""
 
 
 class Turn(NamedTuple):
@@ -63,10 +69,17 @@ class Follower:
         if generation == self._generation:
             return moved
         self._generation = generation
-        for backend, state in self._states:
+        standings = [self._standings.read(state.server) for _, state in self._states]
+        ramped = {
+            id(backend)
+            for (backend, _), standing in zip(self._states, standings, strict=True)
+            if standing.throttle and backend.model.balance.algorithm in _RAMPED
+        }
+        for (backend, state), standing in zip(self._states, standings, strict=True):
             server = state.server
-            standing = self._standings.read(server)
-            weight, up = standing.effective_weight(server), standing.up(server)
+            weight = standing.effective_weight(server, _FINE if id(backend) in ramped else 1)
+            up = standing.up(server)
+            state.throttle = standing.throttle
             state.user_weight = server.weight if standing.weight is None else standing.weight
             address = standing.address or server.address
             if address != state.address:

@@ -70,11 +70,12 @@ class Standing:
         """The weight that is set, be it used or not."""
         return server.weight if self.weight is None else self.weight
 
-    def effective_weight(self, server: Server) -> int:
-        """0: it gets what persistence sends, and nothing else."""
+    def effective_weight(self, server: Server, scale: int = 1) -> int:
+        """Its weight now, in units of which ``scale`` make one of the configuration's.  0: it gets what
+        persistence sends, and nothing else."""
         if self.admin & DRAIN_BITS or self.stopping:
             return 0
-        weight = self.user_weight(server)
+        weight = self.user_weight(server) * scale
         return -(-weight * self.throttle // 100) if self.throttle else weight
 
 

@@ -191,6 +191,7 @@ class Runner:
     def stop(self) -> None:
         """No more turns; one that is under way does not count."""
         self.running = False
+        self.turning.warming.stop()
         for each in self._all():
             each.stop()
 

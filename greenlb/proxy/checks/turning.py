@@ -14,6 +14,7 @@ from greenlb.proxy import health
 from greenlb.proxy.farm_state import FarmState, Turn
 from greenlb.proxy.health import Farm, Outcome, Result
 from greenlb.proxy.standing import DRAIN, DRAIN_BITS, MAINTENANCE, MAINTENANCE_BITS
+from greenlb.proxy.warming import Warming
 
 if TYPE_CHECKING:
     from greenlb.proxy.backend import LiveBackend, ServerState
@@ -49,12 +50,15 @@ class Turning:
         self._checked: dict[int, Checked] = {}
         self.timed_out: Callable[[Server], None] = lambda server: None
         """Called when a check could not connect in time."""
+        self._named = {f"{b.model.name}/{s.server.name}": s.server for b, s in self._places.values()}
+        self.warming = Warming(farm)
 
     def resume(self, checked: Iterable[Checked]) -> None:
         """Go on from how the servers stood when the process before this one ended."""
         checked = list(checked)
         self._checked = {id(each.state.server): each for each in checked}
         self.farm.resume([each for each in checked if each.enabled])
+        self.warming.resume()
         for each in checked:
             count = self.farm.read(each.state.server).agent
             if each.agent is not None and count is not None:
@@ -112,7 +116,7 @@ class Turning:
         if report.admin:
             changes["admin"] = standing.admin & ~(MAINTENANCE | DRAIN) | _ADMIN[report.admin]
         if changes and replace(standing, **changes) != standing:
-            self._administer(agent.backend, agent.state, changes)
+            self.administer(agent.backend, agent.state, changes)
 
     def _log_check(
         self, checked: Checked | AgentChecked, previous: Result | None, result: Result, moved: bool
@@ -128,8 +132,11 @@ class Turning:
 
     # -- observation -----------------------------------------------------------------------------
 
-    def observed(self, server: Server, errors: int, last: str) -> None:
-        """Traffic has seen so many errors of a server in a row."""
+    def observed(self, name: str, errors: int, last: str) -> None:
+        """Traffic has seen so many errors in a row of ``backend/server``."""
+        server = self._named.get(name)
+        if server is None:
+            return
         checked, observe = self._checked.get(id(server)), server.observe
         if checked is None or observe is None or self.farm.read(server).admin & MAINTENANCE_BITS:
             return
@@ -227,8 +234,13 @@ class Turning:
             changes: dict[str, Any] = {"health": int(up), "stopping": stopping}
             self._stand(place, state, changes, None, f" via {tracker.track}")
 
-    def _administer(self, backend: LiveBackend, state: ServerState, changes: dict[str, Any]) -> None:
-        """Do what an agent asks as an operator would, and say so."""
+    def stand(self, backend: LiveBackend, state: ServerState, changes: dict[str, Any], why: str) -> None:
+        """Write what an operator says of a server's health; when that turns the server, say so and
+        ``why``."""
+        self._stand(backend, state, changes, None, why)
+
+    def administer(self, backend: LiveBackend, state: ServerState, changes: dict[str, Any]) -> None:
+        """Do what an operator asks, or an agent, and say so."""
         server, model = state.server, backend.model
         usable = _farm(backend)
         before = self.farm.read(server)
@@ -259,12 +271,15 @@ class Turning:
             word += f" {count.distance}"
         address = state.address
         total = sum(each.weight for each in backend.states if each.up)
+        weight = 0 if standing.admin & DRAIN_BITS else standing.user_weight(server)
         text = (
             f"{word}; address={address.host}; port={address.port or ''}; "
             f"name={backend.model.name}/{server.name};"
-            f" node={socket.gethostname()}; weight={0 if standing.admin & DRAIN_BITS else standing.user_weight(server)}/{total};"
+            f" node={socket.gethostname()}; weight={weight}/{total};"
             f" scur={state.current}/{backend.connections}; qcur={len(state.queue)}"
         )
+        if standing.throttle:
+            text += f"; throttle={standing.throttle}%"
         return text.encode("latin-1", "replace")
 
 
