@@ -409,6 +409,7 @@ class Backend(Proxy):
     persist: bool = False
     allbackups: bool = False
     stick: Affinity | None = None
+    forwarded: Callable[[Exchange], None] | None = None  # option forwarded
     tcp_response_rules: tuple[Rule, ...] = ()
     response_delay: float = 0.0
     keepalive: bool = False  # option srvtcpka

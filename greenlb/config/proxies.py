@@ -9,8 +9,10 @@ from greenlb.config.binds import binds
 from greenlb.config.checks import health_check
 from greenlb.config.context import Context
 from greenlb.config.errorfiles import errorfiles
+from greenlb.config.forwarded import forwarded
 from greenlb.config.logs import FORMATS, captures, compiled_format, log_format, targets
 from greenlb.config.options import Option
+from greenlb.config.queues import backend_fields, balance_factor, monitor_rules
 from greenlb.config.rules import Compiler, check_order
 from greenlb.config.schema import COOKIE, PROXY
 from greenlb.config.sections import Settings
@@ -88,6 +90,7 @@ class _Builder:
             fields.setdefault("default_backend", proxy.name)
         fields |= {
             "binds": binds(context, proxy, self.mode),
+            "request_rules": monitor_rules(context, proxy, self.compiler) + self.shared["request_rules"],
             "routes": self.compiler.routes(),
             "connection_rules": tuple(self.tcp.lists["connection"]),
             "session_rules": tuple(self.tcp.lists["session"]),
@@ -120,8 +123,10 @@ class _Builder:
             "cookie": _cookie(context, proxy),
             "tcp_response_rules": tuple(self.tcp.lists["response"]),
             "response_delay": self.tcp.response_delay,
+            "forwarded": forwarded(context, proxy, self.compiler.scope),
             "keepalive": self._keepalive("option srvtcpka"),
         }
+        fields |= backend_fields(context, proxy, self.compiler, farm)
         return Backend(**fields)
 
     def _format(self, name: str, scope: Scope) -> Format | None:
@@ -184,7 +189,7 @@ class _Builder:
             made = balance.parse(words, hash_type, lambda text: compile_sample(text, scope)[0])
             if made.key is not None:
                 context.written(made.key, " ".join(words[1:]) or words[0])
-            return made
+            return dataclasses.replace(made, factor=balance_factor(context, proxy))
         return Balance()
 
     def _warn_of_silence(self, frontend: Frontend) -> None:

@@ -122,3 +122,15 @@ def forward_for(frontend: ForwardFor | None, backend: ForwardFor | None) -> Step
             request.fields.append(added)
 
     return step
+
+
+def both(first: Step | None, second: Step) -> Step:
+    """One step after the other."""
+    if first is None:
+        return second
+
+    def step(x: Exchange) -> None:
+        first(x)
+        second(x)
+
+    return step

@@ -226,12 +226,14 @@ class LiveFrontend:
         return reply
 
     def forwardfor(self, x: Exchange, backend: LiveBackend) -> None:
-        """What our side adds to a request for ``backend``: its id, ``option forwardfor``."""
+        """What our side adds to a request for ``backend``: its id, ``option forwardfor``, ``forwarded``."""
         name = backend.model.name
         try:
             step = self._forwardfor[name]
         except KeyError:
             step = forwarded.forward_for(self.model.forwardfor, backend.model.forwardfor)
+            if backend.model.forwarded is not None:
+                step = forwarded.both(step, backend.model.forwarded)
             if self.model.unique_id is not None:
                 step = uniqueid.announced(step)
             self._forwardfor[name] = step

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from greenlb.config.options import Keywords, Option
+from greenlb.config.schema.forwarded import OPTION_FORWARDED
 from greenlb.config.schema.lines import FORWARDFOR
 from greenlb.config.schema.where import EVERY, FRONT, RULES
 from greenlb.config.values import NAME, Flag, Line, Matching, Switch
@@ -162,6 +163,7 @@ RULES_AND_ROUTES: Final = (
         doc="The client's address is added to requests in X-Forwarded-For.",
         example="except 127.0.0.0/8",
     ),
+    OPTION_FORWARDED,
     Option(
         name="option http-buffer-request",
         where=EVERY,
