@@ -16,6 +16,7 @@ from greenlb.config.names import resolvers
 from greenlb.config.predicates import Facts
 from greenlb.config.problems import Problem, Problems
 from greenlb.config.proxies import build
+from greenlb.config.queues import with_fullconn
 from greenlb.config.runtime import sockets
 from greenlb.config.schema import GLOBAL
 from greenlb.config.sections import Sections, arrange
@@ -93,10 +94,11 @@ def _load(
         front, back = build(context, proxy, number)
         frontends += [front] if front is not None else []
         backends += [back] if back is not None else []
+    settings = _global(context)
     config = Config(
-        _global(context),
+        settings,
         tuple(frontends),
-        tuple(backends),
+        with_fullconn(backends, frontends, sections.proxies, settings.maxconn),
         files,
         tables=context.tables,
         farm=context.farm,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -65,6 +65,13 @@ def servers(
     return tuple(found)
 
 
+def _limits(fields: Mapping[str, Any]) -> dict[str, int]:
+    """HAProxy's: without a maxconn, or above it, minconn is the limit; without a minconn maxconn is fixed."""
+    low, high = fields.get("minconn", 0), fields.get("maxconn", 0)
+    high = max(low, high)
+    return {"maxconn": high, "minconn": low or high, "maxqueue": fields.get("maxqueue", 0)}
+
+
 class _Line:
     """One server line, over the keywords of default-server."""
 
@@ -108,7 +115,7 @@ class _Line:
             backup=fields.get("backup", False),
             disabled=fields.get("disabled", False),
             cookie=self._cookie(),
-            maxconn=fields.get("maxconn", 0),
+            **_limits(fields),
             check=self._check(address),
             agent=serverchecks.agent(fields, address),
             observe=serverchecks.observe(fields, self.scope.mode),

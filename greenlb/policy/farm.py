@@ -112,7 +112,7 @@ class Farm:
 
     def _all(self, kind: str) -> dict[str, Handle]:
         if kind == "backends":
-            return {name: self._handle(kind, name) for name in self._servers}
+            return {name: self._handle("backend", name) for name in self._servers}
         return {
             f"{backend}/{name}": self._handle("server", name, backend)
             for backend, servers in self._servers.items()

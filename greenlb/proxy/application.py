@@ -9,6 +9,7 @@ from greenlb.message import Request
 from greenlb.proxy.backend import LiveBackend
 from greenlb.proxy.forward import Forward, ToApplication
 from greenlb.proxy.upstream import wsgi
+from greenlb.proxy.watch import Watch
 
 if TYPE_CHECKING:
     from greenlb.proxy.http_mode import HttpConnection
@@ -46,6 +47,7 @@ class AppForward:
         """True when the client's connection may carry another request.  Raises Cut, Refusal."""
         backend, x = self.backend, self.x
         self.conn.live.forwardfor(x, backend)
-        upstream = backend.connect(x, backend.persistent(x), None)
+        watch = Watch(self.conn.stream) if backend.model.abortonclose else None
+        upstream = backend.connect(x, backend.persistent(x), None, watch=watch)
         assert isinstance(upstream, wsgi.AppUpstream)
         return wsgi.call(self.conn, x, self.request, backend, upstream)

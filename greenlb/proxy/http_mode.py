@@ -19,6 +19,7 @@ from greenlb.protocol.http1 import BadMessage, head_end, parse_request
 from greenlb.proxy import services
 from greenlb.proxy.application import AppForward, MixedForward
 from greenlb.proxy.backend import LiveBackend, Refusal
+from greenlb.proxy.careful import CarefulForward, CarefulMixedForward
 from greenlb.proxy.forward import Forward
 from greenlb.proxy.queue import pause
 from greenlb.proxy.upload import Cut
@@ -40,6 +41,8 @@ _LINGER_BYTES: Final = 1 << 18
 _FORWARDS: Final[dict[str, type[Forward | AppForward]]] = {
     "network": Forward,
     "mixed": MixedForward,
+    "careful network": CarefulForward,
+    "careful mixed": CarefulMixedForward,
     "applications": AppForward,
 }
 """By the kind of a backend, what carries a request there."""

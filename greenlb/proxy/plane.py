@@ -70,6 +70,7 @@ class Plane:
         self.farm = FarmNow(self)
         if config.farm:
             config.farm.bind(self.farm)
+            self.farm.keep()
 
     def _live(self, backend: Backend, contexts: TlsContexts) -> LiveBackend:
         return LiveBackend(backend, self, contexts)

@@ -14,6 +14,7 @@ from greenlb.proxy import inspection
 from greenlb.proxy.backend import LiveBackend, Refusal
 from greenlb.proxy.inspection import Gate
 from greenlb.proxy.upstream.network import Upstream
+from greenlb.proxy.watch import Watch
 
 if TYPE_CHECKING:
     from greenlb.proxy.frontend import LiveFrontend
@@ -110,7 +111,8 @@ class TcpConnection:
         if x.ahead is not None:
             x.ahead.final = True
         bound = backend.persistent(x)
-        self._upstream = upstream = backend.connect(x, bound, None, fresh=True)
+        watch = Watch(self.stream) if backend.model.abortonclose else None
+        self._upstream = upstream = backend.connect(x, bound, None, fresh=True, watch=watch)
         if x.ahead is not None:
             early = x.ahead.release()
         gate = self._gate(backend)

@@ -29,7 +29,8 @@ class Cut(Exception):
 
 class Upload:
     """``going``: some of the body has not been sent yet.  ``cut``: why it never will be.  ``started``: a
-    greenlet has carried some of it, which is gone and cannot be sent again."""
+    greenlet has carried some of it, which is gone and cannot be sent again, unless it was ``kept`` (None: it
+    was not, or was more than ``room`` bytes)."""
 
     __slots__ = (
         "_chunks",
@@ -41,6 +42,8 @@ class Upload:
         "_waiter",
         "cut",
         "going",
+        "kept",
+        "room",
         "started",
         "x",
     )
@@ -56,6 +59,8 @@ class Upload:
         self._timeout: float | None = None
         self.going = True
         self.started = False
+        self.kept: bytes | None = None
+        self.room = 0
         self.cut: Cut | None = None
 
     def first(self) -> bytes:
@@ -81,6 +86,11 @@ class Upload:
         self._conn.buffer = data[taken:]
         self._conn.rest = CHUNKED if self.going else 0
         return data[:taken]
+
+    def keep(self, room: int) -> None:
+        """Keep what is carried, up to ``room`` bytes, so that it can be sent again."""
+        self.kept = b"" if room > 0 else None
+        self.room = room
 
     def start(self, server: Stream, timeout: float | None) -> None:
         """Carry the rest to ``server`` in a greenlet; ``timeout`` is the server's."""
@@ -123,6 +133,8 @@ class Upload:
         body = self._passable(conn.buffer + data, "R" if self.x.answered < 0 else "D")
         if body:
             self.x.bytes_in += len(body)
+            if self.kept is not None:
+                self.kept = self.kept + body if len(self.kept) + len(body) <= self.room else None
             try:
                 self._server.send(body, self._timeout)
             except Timeout:

@@ -29,7 +29,7 @@ class SectionKind:
     plain: bool = True  # neither global nor a proxy: a name, no inheritance
 
 
-_TWO_WORDS: Final = ("timeout", "option", "stats")
+_TWO_WORDS: Final = ("timeout", "option", "stats", "monitor", "rate-limit")
 _NAMED: Final = ("server", "server-template", "acl")
 
 

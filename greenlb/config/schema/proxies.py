@@ -9,6 +9,7 @@ from greenlb.config.schema.checks import CHECKS
 from greenlb.config.schema.connections import CONNECTIONS
 from greenlb.config.schema.farm import FARM
 from greenlb.config.schema.logs import LOGS
+from greenlb.config.schema.queues import QUEUES
 from greenlb.config.schema.rules import RULES_AND_ROUTES
 from greenlb.config.schema.stats import STATS
 from greenlb.config.schema.timeouts import TIMEOUTS
@@ -16,10 +17,9 @@ from greenlb.config.schema.timeouts import TIMEOUTS
 _UNSUPPORTED: Final = (
     "bind-process", "clitcpka-cnt", "clitcpka-idle", "clitcpka-intvl", "compression",
     "dispatch", "email-alert", "errorfiles", "errorloc", "errorloc302", "errorloc303",
-    "filter", "force-persist", "fullconn", "grace", "hash-balance-factor",
+    "filter", "grace",
     "http-after-response", "http-error", "http-send-name-header", "id",
-    "ignore-persist", "load-server-state-from-file", "max-keep-alive-queue",
-    "monitor", "monitor-net", "monitor-uri", "option abortonclose",
+    "load-server-state-from-file",
     "option accept-invalid-http-request", "option accept-invalid-http-response", "option checkcache",
     "option contstats", "option disable-h2-upgrade",
     "option forceclose", "option h1-case-adjust-bogus-client", "option h1-case-adjust-bogus-server",
@@ -28,21 +28,22 @@ _UNSUPPORTED: Final = (
     "option http-use-htx", "option http-use-proxy-header",
     "option idle-close-on-response", "option independent-streams",
     "option log-separate-errors", "option nolinger",
-    "option originalto", "option prefer-last-server",
+    "option originalto",
     "option spop-check",
     "option transparent",
-    "persist", "rate-limit", "retry-on", "server-state-file-name",
+    "persist", "server-state-file-name",
     "srvtcpka-cnt", "srvtcpka-idle", "srvtcpka-intvl",
     "transparent",
-    "use-fcgi-app", "use-server",
+    "use-fcgi-app",
 )  # fmt: skip
 
 
 PROXY: Final = Table(
     "option",
-    (*CONNECTIONS, *TIMEOUTS, *RULES_AND_ROUTES, *STATS, *LOGS, *FARM, *CHECKS),
+    (*CONNECTIONS, *TIMEOUTS, *RULES_AND_ROUTES, *STATS, *LOGS, *FARM, *QUEUES, *CHECKS),
     dict.fromkeys(_UNSUPPORTED, "")
     | {
+        "monitor-net": "use 'http-request return status 200 if { src NETWORK }'",
         "clitimeout": "use 'timeout client'",
         "contimeout": "use 'timeout connect'",
         "srvtimeout": "use 'timeout server'",

@@ -17,8 +17,8 @@ PROXY_V2_OPTIONS: Final = ("ssl", "cert-cn", "ssl-cipher", "authority", "crc32c"
 _UNSUPPORTED: Final = (
     "allow-0rtt",
     "check-proto", "check-via-socks4",
-    "force-sslv3", "id", "log-proto", "max-reuse", "maxqueue",
-    "minconn", "namespace",
+    "force-sslv3", "id", "log-proto", "max-reuse",
+    "namespace",
     "no-ssl-reuse", "no-tfo", "non-stick", "npn",
     "pool-low-conn", "pool-max-conn", "pool-purge-delay",
     "redir",
@@ -77,6 +77,24 @@ SERVER: Final = Table(
             default="0 (no limit)",
             doc="How many connections it gets at a time; the rest wait in the queue, for timeout queue.",
             example="100",
+        ),
+        Option(
+            name="minconn",
+            kind=Integer(0),
+            field="minconn",
+            default="maxconn",
+            doc="How many it gets at a time while there is little load: the limit grows with the load, "
+            "up to maxconn when that is fullconn.",
+            example="10",
+        ),
+        Option(
+            name="maxqueue",
+            kind=Integer(0),
+            field="maxqueue",
+            default="0 (no limit)",
+            doc="How many may wait for it alone, bound by a cookie, a stick table or a hash; more go to "
+            "another server with option redispatch, and else get 503.",
+            example="50",
         ),
         Option(
             name="check",

@@ -8,6 +8,7 @@ from greenlb.policy.actions import (
     connections,
     counters,
     fields,
+    queueing,
     redirect,
     services,
     state,
@@ -18,7 +19,18 @@ from greenlb.policy.vocabulary import nearest
 
 TABLE: dict[str, Action] = {
     row.name: row
-    for family in (fields, target, answers, bodies, redirect, connections, counters, services, state)
+    for family in (
+        fields,
+        target,
+        answers,
+        bodies,
+        redirect,
+        connections,
+        counters,
+        queueing,
+        services,
+        state,
+    )
     for row in family.ROWS
 }
 
@@ -33,7 +45,6 @@ REFUSED: dict[str, str] = {
     "auth": "there are no user lists",
     "cache-use": "there is no cache",
     "cache-store": "there is no cache",
-    "disable-l7-retry": "a request is never sent again once it was answered",
     "do-resolve": "names are resolved at start",
     "early-hint": "only the server's own 103 answers are passed on",
     "normalize-uri": "it is experimental in HAProxy",
@@ -45,8 +56,6 @@ REFUSED: dict[str, str] = {
     "set-dst-port": "servers are reached at their configured addresses",
     "set-mark": "packets are not marked",
     "set-nice": "requests have no priorities",
-    "set-priority-class": "queues are first come, first served",
-    "set-priority-offset": "queues are first come, first served",
     "set-src-port": "the port of a connection is what it is",
     "set-timeout": "timeouts belong to sections",
     "set-tos": "packets are not marked",

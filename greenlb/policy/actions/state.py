@@ -8,7 +8,17 @@ from greenlb.exchange import Exchange
 from greenlb.model import ALLOW, Rule
 from greenlb.policy import samples
 from greenlb.policy.actions.edit import clean
-from greenlb.policy.actions.words import BOTH, CONTENT, REQUEST, RESPONSE, TCP, TCP_RESPONSE, Action, Words
+from greenlb.policy.actions.words import (
+    BOTH,
+    CONTENT,
+    REQUEST,
+    RESPONSE,
+    TCP,
+    TCP_RESPONSE,
+    Action,
+    Words,
+    expression,
+)
 from greenlb.policy.addresses import address_text
 from greenlb.policy.logformat import compile_format
 from greenlb.policy.variables import setter
@@ -34,17 +44,9 @@ def _parenthesised(words: Words) -> str:
     return rest[:-1]
 
 
-def _expression(words: Words) -> str:
-    """A sample expression; converters may follow as words of their own."""
-    text = words.take("a sample expression")
-    while not words.ended and not words.next_is("id", "len"):
-        text += "," + words.take("a converter")
-    return text
-
-
 def set_var(words: Words) -> Rule:
     put = setter(_parenthesised(words))
-    value, _ = samples.compile_sample(_expression(words), words.scope)
+    value, _ = samples.compile_sample(expression(words), words.scope)
 
     def rule(x: Exchange) -> None:
         found = value(x)
@@ -78,7 +80,7 @@ def set_log_level(words: Words) -> Rule:
 
 
 def capture(words: Words) -> Rule:
-    value = samples.compile_bytes(_expression(words), words.scope)
+    value = samples.compile_bytes(expression(words), words.scope)
     response = words.scope.response
     slots = words.scope.slots.response if response else words.scope.slots.request
     if words.accept("len") and not response:
@@ -107,7 +109,7 @@ def capture(words: Words) -> Rule:
 
 
 def set_src(words: Words) -> Rule:
-    value = samples.compile_as(_expression(words), "ip", words.scope)
+    value = samples.compile_as(expression(words), "ip", words.scope)
 
     def rule(x: Exchange) -> None:
         found = value(x)

@@ -108,3 +108,11 @@ def action_of(rule: Rule) -> Rule:
 def constant(text: str) -> bytes | None:
     """What a format without any variable renders; None when it has one."""
     return octets(text) if "%" not in text else None
+
+
+def expression(words: Words) -> str:
+    """A sample expression; converters may follow as words of their own."""
+    text = words.take("a sample expression")
+    while not words.ended and not words.next_is("id", "len"):
+        text += "," + words.take("a converter")
+    return text

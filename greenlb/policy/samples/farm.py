@@ -38,7 +38,13 @@ def _row(name: str, question: str, arguments: tuple[Argument, ...], doc: str, ki
     return Sample(name, kind, "", doc, _asks(question), arguments)
 
 
+def _priority(part: int) -> Fetch:
+    return lambda x: 0 if x.wishes is None else x.wishes.priority[part]
+
+
 ROWS = (
+    Sample("prio_class", "int", "", "The class that set-priority-class gave it.", lambda: _priority(0)),
+    Sample("prio_offset", "int", "", "The offset that set-priority-offset gave it.", lambda: _priority(1)),
     _row("nbsrv", "usable", _BACKEND, "How many servers of a backend may be chosen."),
     _row("be_conn", "sessions", _BACKEND, "Requests, or connections in mode tcp, that a backend has."),
     _row("be_conn_free", "free", _BACKEND, "How many more its usable servers take; -1: one has no maxconn."),

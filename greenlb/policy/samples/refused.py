@@ -86,7 +86,5 @@ REASONS: dict[str, str] = {
     "req.ssl_ec_ext": _HELLO,
     "req.ssl_st_ext": _HELLO,
     "dst_conn": "the connections of one bind are not counted apart: fe_conn has the frontend's",
-    "prio_class": "queues are first come, first served",
-    "prio_offset": "queues are first come, first served",
     "thread": "workers are processes: %pid tells them apart in a log",
 }

@@ -1,0 +1,67 @@
+"""Actions about the way to a server: whose turn it is in a queue, what is tried again."""
+
+from __future__ import annotations
+
+from greenlb.exchange import Exchange
+from greenlb.model import Rule
+from greenlb.policy import samples
+from greenlb.policy.actions.words import CONTENT, REQUEST, Action, Words, expression
+
+CLASSES, OFFSETS = 2047, 524287
+"""How far a priority's class and its offset in milliseconds go, to either side."""
+
+
+def set_class(words: Words) -> Rule:
+    value = samples.compile_as(expression(words), "int", words.scope)
+
+    def rule(x: Exchange) -> None:
+        found = value(x)
+        if found is not None:
+            wishes = x.wish()
+            wishes.priority = max(-CLASSES, min(found, CLASSES)), wishes.priority[1]
+
+    return rule
+
+
+def set_offset(words: Words) -> Rule:
+    value = samples.compile_as(expression(words), "int", words.scope)
+
+    def rule(x: Exchange) -> None:
+        found = value(x)
+        if found is not None:
+            wishes = x.wish()
+            wishes.priority = wishes.priority[0], max(-OFFSETS, min(found, OFFSETS))
+
+    return rule
+
+
+def once(words: Words) -> Rule:
+    def rule(x: Exchange) -> None:
+        x.wish().once = True
+
+    return rule
+
+
+ROWS = (
+    Action(
+        "set-priority-class",
+        (REQUEST, CONTENT),
+        "<expr>",
+        "The class in a queue, from -2047 to 2047: lower ones are served first.",
+        set_class,
+    ),
+    Action(
+        "set-priority-offset",
+        (REQUEST, CONTENT),
+        "<expr>",
+        "The place within its class: milliseconds before (negative) or after its time of arrival.",
+        set_offset,
+    ),
+    Action(
+        "disable-l7-retry",
+        (REQUEST,),
+        "",
+        "Whatever retry-on says, only a connection that failed is tried again.",
+        once,
+    ),
+)
