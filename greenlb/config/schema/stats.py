@@ -37,7 +37,7 @@ STATS: Final = (
     Option(
         name="stats refresh",
         where=EVERY,
-        kind=Duration("s", positive=True, whole_seconds=True),
+        kind=Duration("s", whole_seconds=True),
         field="stats",
         http=True,
         warns=True,
