@@ -493,6 +493,7 @@ class Config:
     services: Iterable[ServiceSlot] = ()
     resolvers: tuple[Resolvers, ...] = ()
     reads: frozenset[str] = frozenset()  # of policy.vocabulary.READS
+    patterns: Iterable[object] = ()  # the policy.patterns.References of all files
 
     def backend(self, name: str) -> Backend | None:
         return next((b for b in self.backends if b.name == name), None)

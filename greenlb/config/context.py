@@ -12,6 +12,7 @@ from greenlb.config.sections import Settings
 from greenlb.config.values import ConfigError
 from greenlb.model import LogTarget, Where
 from greenlb.policy.farm import Farm
+from greenlb.policy.patterns import Patterns
 from greenlb.policy.services import Services
 from greenlb.policy.stick.registry import Tables
 
@@ -28,7 +29,7 @@ class Context:
     for.  ``texts`` remembers what each compiled callable was written as, by its ``id``: the model keeps
     the callable alive, and ``dump`` prints the text.  ``tables`` are the stick tables of all sections,
     ``farm`` their names and those of their servers, ``services`` what rules answer with,
-    ``reads`` what of connections they read."""
+    ``reads`` what of connections they read, ``patterns`` the files that they look into."""
 
     problems: Problems
     settings: Settings
@@ -39,6 +40,7 @@ class Context:
     farm: Farm = field(default_factory=Farm)
     services: Services = field(default_factory=Services)
     reads: set[str] = field(default_factory=set)
+    patterns: Patterns = field(default_factory=Patterns)
     watch: Watch | None = None
 
     def written(self, compiled: Compiled, text: str, where: Where | None = None) -> Compiled:

@@ -104,6 +104,7 @@ def _load(
         farm=context.farm,
         services=context.services,
         reads=frozenset(context.reads),
+        patterns=context.patterns,
         resolvers=resolvers(context, context.resolvers),
     )
     check(config, sections, problems)

@@ -85,6 +85,7 @@ class Compiler:
             farm=context.farm,
             services=context.services,
             reads=context.reads,
+            patterns=context.patterns,
             slots=slots,
         )
         self._acls: dict[int, Mapping[str, Condition]] = {}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from greenlb.model import Network
 
@@ -96,26 +96,71 @@ def matcher(networks: Iterable[Network]) -> Callable[[Any], bool]:
     return inside
 
 
-def lookup(values: Mapping[Network, T]) -> Callable[[Address], T | None]:
-    """What the smallest network around an address stands for, or None.  IPv4 and IPv6 meet as in
-    ``matcher``."""
-    v4 = _longest({n: value for n, value in values.items() if n.version == 4})
-    v6 = _longest({n: value for n, value in values.items() if n.version == 6})
+class Networks(Generic[T]):
+    """What the smallest network around an address stands for; of a network that comes twice, the first.
+    A table of prefixes for each length that occurs: a look-up costs a step for each of them, whatever their
+    number.  IPv4 and IPv6 meet as in ``matcher``."""
 
-    def find(address: Address) -> T | None:
+    __slots__ = ("_v4", "_v6")
+
+    def __init__(self) -> None:
+        self._v4: dict[int, dict[int, T]] = {}  # how many bits are not of the network -> the rest -> value
+        self._v6: dict[int, dict[int, T]] = {}
+
+    def add(self, text: str, value: T) -> None:
+        """Raises ValueError when ``text`` is no network."""
+        tables, shift, prefix = self._place(text)
+        table = tables.get(shift)
+        if table is None:
+            table = tables[shift] = {}
+            ordered = sorted(tables.items())  # the longest prefix first
+            tables.clear()
+            tables.update(ordered)
+        table.setdefault(prefix, value)
+
+    def remove(self, text: str) -> None:
+        tables, shift, prefix = self._place(text)
+        tables.get(shift, {}).pop(prefix, None)
+
+    def clear(self) -> None:
+        self._v4.clear()
+        self._v6.clear()
+
+    def _place(self, text: str) -> tuple[dict[int, dict[int, T]], int, int]:
+        address, slash, length = text.partition("/")
+        if address.count(".") == 3 and (not slash or (length.isdigit() and int(length) <= 32)):
+            try:
+                number = int.from_bytes(socket.inet_pton(socket.AF_INET, address))
+            except OSError:
+                pass
+            else:
+                shift = 32 - int(length) if slash else 0
+                return self._v4, shift, number >> shift
+        network = parse_network(text, resolve=False)
+        shift = network.max_prefixlen - network.prefixlen
+        tables = self._v4 if network.version == 4 else self._v6
+        return tables, shift, int(network.network_address) >> shift
+
+    def find(self, address: Address) -> T | None:
         number = int(address)
         if address.version == 4:
-            found = v4(number)
-            return v6(number | 0xFFFF << 32) if found is None else found
-        found = v6(number)
+            found = _nearest(self._v4, number)
+            return _nearest(self._v6, number | 0xFFFF << 32) if found is None and self._v6 else found
+        found = _nearest(self._v6, number)
         if found is not None:
             return found
         high = number >> 32
         if high == 0 or high == 0xFFFF:
-            return v4(number & 0xFFFFFFFF)
-        return v4(number >> 80 & 0xFFFFFFFF) if number >> 112 == 0x2002 else None
+            return _nearest(self._v4, number & 0xFFFFFFFF)
+        return _nearest(self._v4, number >> 80 & 0xFFFFFFFF) if number >> 112 == 0x2002 else None
 
-    return find
+
+def _nearest(tables: dict[int, dict[int, T]], number: int) -> T | None:
+    for shift, table in tables.items():
+        value = table.get(number >> shift)
+        if value is not None:
+            return value
+    return None
 
 
 def _member(networks: Iterable[Network]) -> Callable[[int], bool]:
@@ -140,20 +185,3 @@ def _member(networks: Iterable[Network]) -> Callable[[int], bool]:
         return False
 
     return member
-
-
-def _longest(values: Mapping[Network, T]) -> Callable[[int], T | None]:
-    """The value of the longest prefix: one mask and one dictionary for each length, longest first."""
-    by_mask: dict[int, dict[int, T]] = {}
-    for network, value in values.items():
-        by_mask.setdefault(int(network.netmask), {}).setdefault(int(network.network_address), value)
-    rows = tuple(sorted(by_mask.items(), key=lambda row: -row[0]))
-
-    def find(number: int) -> T | None:
-        for mask, known in rows:
-            value = known.get(number & mask)
-            if value is not None:
-                return value
-        return None
-
-    return find

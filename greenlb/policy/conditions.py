@@ -15,9 +15,9 @@ from greenlb.exchange import Exchange, Undecided
 from greenlb.model import Condition
 from greenlb.policy import samples
 from greenlb.policy.expression import Call, parse
-from greenlb.policy.files import lines, pairs
 from greenlb.policy.kinds import can_cast
-from greenlb.policy.matching import DEFAULT_METHOD, METHODS, OPERATORS, SUFFIXES, Pattern, Test
+from greenlb.policy.matching import DEFAULT_METHOD, METHODS, OPERATORS, SUFFIXES, Method, Pattern, Test
+from greenlb.policy.patterns import Combined, Exact, Finder, Patterns, Reference, Surrounding
 from greenlb.policy.samples import refused
 from greenlb.policy.scope import Scope
 from greenlb.policy.vocabulary import WAITING, Kind, Needs, nearest
@@ -56,6 +56,7 @@ class _Flags:
     method: str = ""
     loaded: bool = False
     patterns: list[Pattern] = field(default_factory=list)
+    files: list[tuple[Reference, bool]] = field(default_factory=list)  # and whether -i stood before it
     given: bool = False  # a pattern, a file or -- stood there
 
 
@@ -71,7 +72,7 @@ def compile_acl(words: Sequence[str], scope: Scope) -> Condition:
     expression = samples.compile_expression(calls, scope, fetch_name)
     if len(calls) > 1 or not method:
         method = DEFAULT_METHOD.get(expression.kind, "")
-    flags = _read_flags(words, expression.kind, method)
+    flags = _read_flags(words, expression.kind, method, scope.patterns)
     method = flags.method
     if not method:
         raise ValueError(
@@ -88,7 +89,7 @@ def compile_acl(words: Sequence[str], scope: Scope) -> Condition:
     if rewrite is not None and len(calls) == 1:
         flags.patterns = [pattern._replace(text=rewrite(pattern.text)) for pattern in flags.patterns]
     try:
-        test = matching.compile(flags.patterns)
+        test = _with_files(matching, flags) if flags.files else matching.compile(flags.patterns)
     except ValueError as error:
         raise ValueError(f"'{words[0]}': {error}") from None
     if method != "found":
@@ -198,7 +199,7 @@ def _criterion(calls: list[Call]) -> tuple[str, str]:
     raise ValueError(f"unknown criterion '{name}'{nearest(name, [*samples.TABLE, *known])}")
 
 
-def _read_flags(words: Sequence[str], kind: Kind, method: str) -> _Flags:
+def _read_flags(words: Sequence[str], kind: Kind, method: str, patterns: Patterns) -> _Flags:
     """Flags and patterns after the criterion."""
     flags = _Flags(method)
     ignore_case, resolve, as_map = False, True, False
@@ -223,8 +224,7 @@ def _read_flags(words: Sequence[str], kind: Kind, method: str) -> _Flags:
             if flag == "-m":
                 flags.method = _method(argument, kind, flags.loaded, words[0])
             elif flag == "-f":
-                texts = [key for key, _ in pairs(argument)] if as_map else lines(argument)
-                flags.patterns += [Pattern(text, ignore_case, resolve) for text in texts]
+                flags.files.append((patterns.reference(argument, as_map), ignore_case))
                 flags.loaded = flags.given = True
             elif not argument.isdigit():
                 raise ValueError(f"'-u' takes an integer, got '{argument}'")
@@ -239,6 +239,30 @@ def _read_flags(words: Sequence[str], kind: Kind, method: str) -> _Flags:
     if rest and flags.method in ("int", "len") and rest[-1] in OPERATORS:
         raise ValueError(f"an integer is expected after '{rest[-1]}'")
     return flags
+
+
+def _with_files(method: Method, flags: _Flags) -> Test:
+    """A test over the patterns of files, which may change, and those beside them.  Raises ValueError."""
+    finders = []
+    for reference, ignore_case in flags.files:
+        try:
+            finders.append(reference.look(_finder(method, ignore_case)))
+        except ValueError as error:
+            raise ValueError(f"'{reference.path}': {error}") from None
+    if flags.patterns or len(finders) > 1:
+        beside = method.compile(flags.patterns) if flags.patterns else lambda value: False
+        return lambda value: beside(value) or any(finder.find(value) is not None for finder in finders)
+    (only,) = finders
+    return lambda value: only.find(value) is not None
+
+
+def _finder(method: Method, ignore_case: bool) -> Finder:
+    if method.name == "str":
+        return Exact(lambda value: True, ignore_case)
+    if method.name == "ip":
+        return Surrounding(lambda value: True)
+    compile_patterns = method.compile
+    return Combined(lambda keys: compile_patterns([Pattern(key, ignore_case, False) for key in keys]))
 
 
 def _method(name: str, kind: Kind, loaded: bool, criterion: str) -> str:

@@ -313,6 +313,8 @@ class Persistence:
             self._own(x, server, response.fields, direct)
         if not self._insert or (direct and not self._to_refresh(x)):
             return
+        if x.wishes is not None and x.wishes.unbound:  # ignore-persist
+            return
         spec = self._spec
         if x.cookie_out == "P" or (spec.postonly and (x.request is None or x.request.method != b"POST")):
             return

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from greenlb.model import Condition
 from greenlb.policy.farm import Farm
+from greenlb.policy.patterns import Patterns
 from greenlb.policy.services import Services
 from greenlb.policy.stick.registry import Tables
+from greenlb.policy.vocabulary import Converter, Sample, read_arguments
 
 
 @dataclass(slots=True)
@@ -30,7 +33,8 @@ class Scope:
     when everything is known that will be; ``early`` a rule that runs before anything was read,
     ``check`` a health check's step, which sees an answer and has no client.
     ``reads`` gathers what the rules read that the process must keep at hand (vocabulary.READS).
-    ``slots`` are the frontend's captures, to which a rule may add.
+    ``patterns`` are the files of patterns and maps, ``slots`` the frontend's captures, to which a rule may
+    add.
     ``tables`` are all stick tables, ``farm`` knows the names of all sections and servers,
     ``services`` what rules can answer with.
     """
@@ -47,5 +51,12 @@ class Scope:
     tables: Tables = field(default_factory=Tables)
     reads: set[str] = field(default_factory=set)
     slots: Slots = field(default_factory=Slots)
+    patterns: Patterns = field(default_factory=Patterns)
     farm: Farm = field(default_factory=Farm)
     services: Services = field(default_factory=Services)
+
+    def arguments(self, row: Sample | Converter, texts: Sequence[str]) -> list[Any]:
+        """The values of what stands between a word's parentheses.  Raises ValueError."""
+        return read_arguments(
+            row, texts, self.tables.named, self.proxy, farm=self.farm.find, maps=self.patterns.map
+        )

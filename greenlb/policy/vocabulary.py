@@ -38,7 +38,7 @@ WAITING: frozenset[Needs] = frozenset(("bytes", "server bytes", "inspection"))
 class Argument:
     """One argument between the parentheses.  ``kind`` is what its text must be: str, int, ipv4, ipv6,
     mask4 or mask6 (``/24``-like count or dotted), table (a stick table's name; own table: the section's
-    own where it is left out), or one of FARM.  One without a name is not written."""
+    own where it is left out), map (the file of one), or one of FARM.  One without a name is not written."""
 
     name: str
     kind: str = "str"
@@ -117,9 +117,10 @@ def read_arguments(
     table: Callable[[str], Any] | None = None,
     own: str = "",
     farm: Callable[[str, str, str], Any] | None = None,
+    maps: Callable[[str], Any] | None = None,
 ) -> list[Any]:
     """The arguments' values, None for each one left out.  ``table`` finds a stick table, ``farm`` a part of
-    the farm, ``own`` is the section's name.  Raises ValueError."""
+    the farm, ``maps`` reads a map, ``own`` is the section's name.  Raises ValueError."""
     written = sum(bool(argument.name) for argument in row.arguments)
     if not written and texts == [""]:
         texts = []
@@ -138,6 +139,9 @@ def read_arguments(
             continue
         if argument.kind in FARM and farm is not None and (text or argument.optional):
             values.append(farm(argument.kind, text or "", own))
+            continue
+        if argument.kind == "map" and maps is not None and text:
+            values.append(maps(text))
             continue
         if text is None or (text == "" and (argument.optional or argument.kind != "str")):
             if not argument.optional:
@@ -165,6 +169,7 @@ def _mask(text: str, bits: int) -> int:
 
 _READERS: dict[str, Callable[[str], Any]] = {
     "str": lambda text: text,
+    "map": lambda text: text,
     "int": int,
     "ipv4": ipaddress.IPv4Address,
     "ipv6": ipaddress.IPv6Address,

@@ -6,81 +6,35 @@ of the file that matches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
-from greenlb.policy.addresses import lookup, parse_address, parse_network
-from greenlb.policy.files import pairs
+from greenlb.policy.addresses import parse_address
 from greenlb.policy.matching import METHODS, Pattern
+from greenlb.policy.patterns import Exact, Finder, Ordered, Prefixes, Read, Reference, Surrounding
 from greenlb.policy.regex import compile_regex, expand
 from greenlb.policy.vocabulary import Argument, Convert, Converter, Kind, octets
 
-Find = Callable[[Any], Any]
+
+def _by(method: str) -> Callable[[Read], Finder]:
+    compile_patterns = METHODS[method].compile
+    return lambda read: Ordered(read, lambda key: compile_patterns([Pattern(key)]))
 
 
-def _exact(rows: Sequence[tuple[str, Any]]) -> Find:
-    known: dict[bytes, Any] = {}
-    for key, value in rows:
-        known.setdefault(octets(key), value)
-    return known.get
+def _substitution(read: Read) -> Finder:
+    return Ordered(read, lambda key: compile_regex(key).search, expand)
 
 
-def _prefix(rows: Sequence[tuple[str, Any]]) -> Find:
-    known: dict[bytes, Any] = {}
-    for key, value in rows:
-        known.setdefault(octets(key), value)
-    sizes = sorted({len(key) for key in known}, reverse=True)
-
-    def find(text: bytes) -> Any:
-        for size in sizes:
-            value = known.get(text[:size]) if size <= len(text) else None
-            if value is not None:
-                return value
-        return None
-
-    return find
-
-
-def _network(rows: Sequence[tuple[str, Any]]) -> Find:
-    return lookup({parse_network(key, resolve=False): value for key, value in reversed(rows)})
-
-
-def _first(method: str, rows: Sequence[tuple[str, Any]]) -> Find:
-    tests = [(METHODS[method].compile([Pattern(key)]), value) for key, value in rows]
-
-    def find(candidate: Any) -> Any:
-        for test, value in tests:
-            if test(candidate):
-                return value
-        return None
-
-    return find
-
-
-def _substitution(rows: Sequence[tuple[str, Any]]) -> Find:
-    expressions = [(compile_regex(key).search, value) for key, value in rows]
-
-    def find(text: bytes) -> bytes | None:
-        for search, template in expressions:
-            match = search(text)
-            if match is not None:
-                return expand(template, match)
-        return None
-
-    return find
-
-
-_FINDERS: dict[str, tuple[Kind, Callable[[Sequence[tuple[str, Any]]], Find], str]] = {
-    "str": ("str", _exact, "equal to the string"),
-    "beg": ("str", _prefix, "that begins the string, the longest"),
-    "end": ("str", partial(_first, "end"), "that ends the string"),
-    "sub": ("str", partial(_first, "sub"), "within the string"),
-    "dir": ("str", partial(_first, "dir"), "between slashes in the string"),
-    "dom": ("str", partial(_first, "dom"), "between dots in the string"),
-    "reg": ("str", partial(_first, "reg"), "whose expression matches the string"),
-    "int": ("int", partial(_first, "int"), "that is the integer or a range around it"),
-    "ip": ("ip", _network, "that is the smallest network around the address"),
+_FINDERS: dict[str, tuple[Kind, Callable[[Read], Finder], str]] = {
+    "str": ("str", Exact, "equal to the string"),
+    "beg": ("str", Prefixes, "that begins the string, the longest"),
+    "end": ("str", _by("end"), "that ends the string"),
+    "sub": ("str", _by("sub"), "within the string"),
+    "dir": ("str", _by("dir"), "between slashes in the string"),
+    "dom": ("str", _by("dom"), "between dots in the string"),
+    "reg": ("str", _by("reg"), "whose expression matches the string"),
+    "int": ("int", _by("int"), "that is the integer or a range around it"),
+    "ip": ("ip", Surrounding, "that is the smallest network around the address"),
 }
 
 
@@ -102,18 +56,18 @@ def _address(value: str) -> Any:
     return address
 
 
-def _make(
-    finder: Callable[[Sequence[tuple[str, Any]]], Find], read: Callable[[str], Any]
-) -> Callable[..., Convert]:
-    def make(path: str, default: str | None) -> Convert:
+def _make(made: Callable[[Read], Finder], read: Read) -> Callable[[Reference, str | None], Convert]:
+    def make(reference: Reference, default: str | None) -> Convert:
         try:
-            find = finder([(key, read(value)) for key, value in pairs(path)])
+            finder = reference.look(made(read))
         except ValueError as error:
-            raise ValueError(f"map '{path}': {error}") from None
-        fallback = None if default is None else read(default)
+            raise ValueError(f"map '{reference.path}': {error}") from None
+        if default is None:
+            return lambda x, value: finder.find(value)
+        fallback = read(default)
 
         def convert(x: Any, value: Any) -> Any:
-            found = find(value)
+            found = finder.find(value)
             return fallback if found is None else found
 
         return convert
@@ -122,17 +76,17 @@ def _make(
 
 
 def _rows() -> list[Converter]:
-    arguments = (Argument("map_file"), Argument("default_value", "str", True))
+    arguments = (Argument("map_file", "map"), Argument("default_value", "str", True))
     rows = []
     outputs: tuple[tuple[str, Kind, Callable[[str], Any], str], ...] = (
         ("", "str", _text, "The value"),
         ("_int", "int", _integer, "The integer"),
         ("_ip", "ip", _address, "The address"),
     )
-    for name, (takes, finder, which) in _FINDERS.items():
+    for name, (takes, made, which) in _FINDERS.items():
         for suffix, gives, read, what in outputs:
             doc = f"{what} that a file gives the key {which}."
-            rows.append(Converter(f"map_{name}{suffix}", takes, gives, doc, _make(finder, read), arguments))
+            rows.append(Converter(f"map_{name}{suffix}", takes, gives, doc, _make(made, read), arguments))
     plain = _FINDERS["str"][1]
     rows.append(Converter("map", "str", "str", "The same as map_str.", _make(plain, _text), arguments))
     doc = "The value that a file gives the expression that matches the string, its \\1 filled in."

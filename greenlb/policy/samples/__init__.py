@@ -36,7 +36,6 @@ from greenlb.policy.vocabulary import (
     Occurrences,
     Sample,
     nearest,
-    read_arguments,
 )
 
 TABLE: dict[str, Sample] = {
@@ -102,7 +101,7 @@ def compile_expression(calls: list[Call], scope: Scope, fetch_name: str | None =
     row = find(name)
     if row.reads:
         scope.reads.add(row.reads)
-    values = read_arguments(row, first.arguments, scope.tables.named, scope.proxy, scope.farm.find)
+    values = scope.arguments(row, first.arguments)
     try:
         fetch = row.make(*values)
         every = None if row.every is None else row.every(*values)
@@ -148,9 +147,7 @@ def _converter(call: Call, kind: Kind, scope: Scope) -> tuple[Callable[[Exchange
     if not can_cast(kind, row.takes):
         raise ValueError(f"converter '{call.name}' takes {row.takes}, which {kind} cannot be turned into")
     try:
-        convert = row.make(
-            *read_arguments(row, call.arguments, scope.tables.named, scope.proxy, scope.farm.find)
-        )
+        convert = row.make(*scope.arguments(row, call.arguments))
     except ValueError as error:
         raise ValueError(f"converter '{call.name}': {error}") from None
     gives = kind if row.gives == "any" else row.gives

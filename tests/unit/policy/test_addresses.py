@@ -7,7 +7,14 @@ import random
 
 import pytest
 
-from greenlb.policy.addresses import address_text, lookup, matcher, parse_address, parse_network, peer_address
+from greenlb.policy.addresses import (
+    Networks,
+    address_text,
+    matcher,
+    parse_address,
+    parse_network,
+    peer_address,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +53,10 @@ def test_against_ipaddress() -> None:
         for _ in range(9)
     ]
     inside = matcher(networks)
-    find = lookup({network: str(network) for network in networks})
+    found: Networks[str] = Networks()
+    for network in networks:
+        found.add(str(network), str(network))
+    find = found.find
     addresses: list[ipaddress.IPv4Address | ipaddress.IPv6Address] = []
     for network in networks:
         addresses.append(network.network_address + random.randrange(min(network.num_addresses, 1 << 32)))
