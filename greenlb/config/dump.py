@@ -30,6 +30,9 @@ class _Dump:
     def config(self, config: Config) -> Iterator[str]:
         yield "global"
         yield from self._fields(config.settings, _INDENT)
+        for section in config.resolvers:
+            yield f"resolvers {section.name}"
+            yield from self._fields(section, _INDENT, skip=("name",))
         for table in config.tables.specs() if config.tables is not None else ():
             yield f"stick-table {table.name}"
             yield from self._fields(table, _INDENT, skip=("name",))

@@ -14,7 +14,6 @@ from greenlb.config.sections import Given, Settings
 from greenlb.config.values import ConfigError
 from greenlb.model import Address
 from greenlb.names import Nameserver, Resolution, Resolvers
-from greenlb.policy.addresses import parse_network
 from greenlb.policy.vocabulary import nearest
 from greenlb.protocol.dns import check_name
 
@@ -192,7 +191,7 @@ def _resolution(fields: Mapping[str, Any], known: Mapping[str, Settings]) -> Res
     networks = []
     for text in fields.get("networks", ()):
         try:
-            networks.append(parse_network(text, resolve=False))
+            networks.append(ipaddress.ip_network(text, strict=False))
         except ValueError:
             raise ConfigError(f"'resolve-net': expected a network such as 10.0.0.0/8, not '{text}'") from None
     name = fields.get("resolvers")
