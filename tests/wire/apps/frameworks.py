@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import bottle
 import django
 import flask
@@ -109,3 +111,13 @@ django_app = WSGIHandler()
 from werkzeug.middleware.proxy_fix import ProxyFix  # noqa: E402
 
 fixed_app = ProxyFix(flask_app.wsgi_app, x_for=1, x_proto=1, x_host=1, x_port=1)
+
+
+def combined(environ, start_response):
+    """/flask/... is Flask's behind ProxyFix, /django/... is Django's, /bottle/... is Bottle's."""
+    head, _, path = environ["PATH_INFO"].lstrip("/").partition("/")
+    environ["PATH_INFO"] = "/" + path
+    if head == "raw":
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps({k: v for k, v in environ.items() if isinstance(v, str)}).encode()]
+    return {"flask": fixed_app, "django": django_app, "bottle": bottle_app}[head](environ, start_response)
