@@ -94,12 +94,15 @@ class Script:
 
 
 def is_haproxy(text: str) -> bool:
-    """Whether a text is a haproxy.cfg rather than INI, whose first word is ``[section]``."""
-    for line in text.splitlines():
-        stripped = line.strip()
-        if stripped and stripped[0] not in "#;":
-            return stripped[0] != "["
-    return False
+    """Whether a text is a haproxy.cfg rather than INI, whose first line is ``[section]``."""
+    lines = [line.strip() for line in text.splitlines()]
+    said = [line for line in lines if line and line[0] not in "#;"]
+    if not said or said[0][0] == "[":
+        return False
+    first = said[0].split()[0]
+    if first in KINDS or first in UNSUPPORTED_KINDS or first[0] == ".":
+        return True
+    return not any(line[0] == "[" for line in said)
 
 
 def parse(

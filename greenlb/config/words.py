@@ -11,18 +11,16 @@ _ESCAPES = {" ": " ", "\t": "\t", "#": "#", "\\": "\\", "'": "'", '"': '"', "$":
     "n": "\n",
     "t": "\t",
 }
-_PLAIN = re.compile(r"[^\s\\\"'#$]+")
+_BLANKS = " \t\r\n\v\f"
+_PLAIN = re.compile(r"[^\s\\\"'#$]+", re.ASCII)
 _BRACED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:-([^}]*))?\}")
 _BARE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 _HEX = re.compile(r"[0-9A-Fa-f]{2}")
 
 
-_SAFE = re.compile(r"[^\s\\\"'#$]+")
-
-
 def quote(word: str) -> str:
     r"""A word as it has to be written for ``split_words`` to read it."""
-    if _SAFE.fullmatch(word):
+    if _PLAIN.fullmatch(word):
         return word
     if not word:
         return "''"
@@ -72,7 +70,7 @@ class _Splitter:
                 self.at = plain.end()
             elif (character := self.text[self.at]) == "#":
                 break
-            elif character.isspace():
+            elif character in _BLANKS:
                 self.at += 1
                 if word is not None:
                     words.append("".join(word))

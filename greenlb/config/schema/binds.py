@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from greenlb.config import inert, refused
 from greenlb.config.options import Option, Table
 from greenlb.config.schema.tls import FILE, TLS_RANGE, TLS_SUITES
 from greenlb.config.values import Choice, Flag, Integer, Matching, Text
-
-_UNSUPPORTED: Final = (
-    "accept-netscaler-cip", "allow-0rtt", "ca-ignore-err", "ca-sign-file",
-    "ca-sign-pass", "ca-verify-file", "crt-ignore-err", "defer-accept", "ecdhe", "expose-fd",
-    "force-sslv3", "generate-certificates", "gid", "group", "id", "interface", "level", "maxconn", "mss",
-    "namespace", "nice", "no-ca-names", "npn", "process", "proto", "quic-cc-algo",
-    "quic-force-retry", "severity-output", "shards", "tcp-ut", "tfo", "thread", "tls-ticket-keys",
-    "uid", "user",
-)  # fmt: skip
 
 BIND: Final = Table(
     "keyword",
@@ -129,12 +121,7 @@ BIND: Final = Table(
             "pair that shares it, or to take what iptables' TPROXY hands over, which needs CAP_NET_ADMIN.",
         ),
     ),
-    dict.fromkeys(_UNSUPPORTED, "")
-    | {
-        "ecdhe": "use 'curves'",
-        "npn": "use 'alpn'",
-        "maxconn": "use the frontend's 'maxconn'",
-    },
+    refused.reasons(refused.BIND, inert.BIND),
 )
 """What may follow the address of ``bind``."""
 
@@ -146,12 +133,12 @@ CRT_LIST: Final = Table(
         BIND["verify"],
         BIND["ca-file"],
     ),
-    dict.fromkeys(("allow-0rtt", "ca-verify-file", "crl-file", "ecdhe", "no-ca-names", "npn"), ""),
+    refused.reasons(refused.BIND, inert.BIND) | {"crl-file": "it is set for a whole bind"},
 )
 """What may stand between brackets in a line of a crt-list."""
 
 BIND_DEFAULTS: Final = Table(
     "keyword",
     (*TLS_RANGE, BIND["prefer-client-ciphers"], BIND["strict-sni"]),
-    dict.fromkeys(("force-sslv3",), ""),
+    refused.BIND,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from greenlb.config import inert, refused
 from greenlb.config.options import Option, Table
 from greenlb.config.schema.checks import SERVER_CHECKS
 from greenlb.config.schema.names import NAMES
@@ -13,18 +14,6 @@ from greenlb.config.values import Choice, Duration, Flag, Integer, Listed, Match
 
 PROXY_V2_OPTIONS: Final = ("ssl", "cert-cn", "ssl-cipher", "authority", "crc32c")
 """What ``proxy-v2-options`` may ask for."""
-
-_UNSUPPORTED: Final = (
-    "allow-0rtt",
-    "check-proto", "check-via-socks4",
-    "force-sslv3", "id", "log-proto", "max-reuse",
-    "namespace",
-    "no-ssl-reuse", "no-tfo", "non-stick", "npn",
-    "pool-low-conn", "pool-max-conn", "pool-purge-delay",
-    "redir",
-    "shard",
-    "socks4", "ssl-reuse", "stick", "tcp-ut", "tfo", "usesrc", "ws",
-)  # fmt: skip
 
 SERVER: Final = Table(
     "keyword",
@@ -286,12 +275,12 @@ SERVER: Final = Table(
         *TLS_SUITES,
         *NAMES,
     ),
-    dict.fromkeys(_UNSUPPORTED, "") | {"npn": "use 'alpn'"},
+    refused.reasons(refused.SERVER, inert.SERVER),
 )
 """What may follow the address of ``server``, and what ``default-server`` may hold."""
 
 SERVER_DEFAULTS: Final = Table(
     "keyword",
     (*TLS_RANGE, SERVER["tls-tickets"]),
-    dict.fromkeys(("force-sslv3", "no-ssl-reuse"), ""),
+    refused.SERVER,
 )

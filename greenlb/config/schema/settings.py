@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from greenlb.config import inert, refused
 from greenlb.config.options import Keywords, Option, Table
 from greenlb.config.schema.binds import BIND_DEFAULTS
 from greenlb.config.schema.lines import LOG_SYNTAX
@@ -26,35 +27,6 @@ from greenlb.config.values import (
 )
 
 _G: Final = ("global",)
-
-_UNSUPPORTED: Final = (
-    "51degrees-data-file", "busy-polling", "close-spread-time", "cluster-secret",
-    "cpu-map", "default-path", "deviceatlas-json-file",
-    "grace", "h1-accept-payload-with-any-method", "h1-case-adjust",
-    "h1-case-adjust-file", "insecure-fork-wanted", "insecure-setuid-wanted",
-    "issuers-chain-path", "localpeer", "lua-load", "lua-load-per-thread", "lua-prepend-path",
-    "master-worker", "maxcompcpuusage", "maxcomprate", "maxconnrate", "maxpipes",
-    "maxsessrate", "maxsslconn", "maxsslrate", "maxzlibmem", "mworker-max-reloads", "nbproc",
-    "nbthread", "noepoll", "noevports", "nogetaddrinfo", "nokqueue", "nopoll", "noreuseport",
-    "nosplice", "numa-cpu-mapping", "pp2-never-send-local", "presetenv", "resetenv",
-    "server-state-base", "server-state-file", "set-dumpable", "set-var", "set-var-fmt", "setenv",
-    "ssl-dh-param-file", "ssl-engine", "ssl-load-extra-del-ext", "ssl-load-extra-files",
-    "ssl-mode-async", "ssl-skip-self-issued-ca", "strict-limits", "thread-groups",
-    "unix-bind", "unsetenv", "wurfl-data-file", "zero-warning",
-    "tune.buffers.limit", "tune.buffers.reserve", "tune.comp.maxlevel", "tune.fd.edge-triggered",
-    "tune.h2.header-table-size", "tune.h2.initial-window-size", "tune.h2.max-concurrent-streams",
-    "tune.h2.max-frame-size", "tune.http.cookielen", "tune.http.logurilen", "tune.idletimer",
-    "tune.idle-pool.shared", "tune.listener.multi-queue", "tune.lua.maxmem", "tune.maxaccept",
-    "tune.maxpollevents", "tune.pattern.cache-size", "tune.pipesize", "tune.pool-high-fd-ratio",
-    "tune.pool-low-fd-ratio", "tune.rcvbuf.client", "tune.rcvbuf.server", "tune.recv_enough",
-    "tune.runqueue-depth", "tune.sched.low-latency", "tune.sndbuf.client", "tune.sndbuf.server",
-    "tune.ssl.cachesize", "tune.ssl.capture-buffer-size", "tune.ssl.default-dh-param",
-    "tune.ssl.force-private-cache", "tune.ssl.hard-maxrecord", "tune.ssl.keylog",
-    "tune.ssl.lifetime", "tune.ssl.maxrecord", "tune.ssl.ssl-ctx-cache-size",
-    "tune.vars.global-max-size", "tune.vars.proc-max-size", "tune.vars.reqres-max-size",
-    "tune.vars.sess-max-size", "tune.vars.txn-max-size", "tune.zlib.memlevel",
-    "tune.zlib.windowsize",
-)  # fmt: skip
 
 GLOBAL: Final = Table(
     "option",
@@ -374,16 +346,7 @@ GLOBAL: Final = Table(
         ),
         *RUNTIME,
     ),
-    dict.fromkeys(_UNSUPPORTED, "")
-    | {
-        "tune.ssl.default-dh-param": "OpenSSL chooses it, or put DH parameters into the certificate's file",
-        "stats bind-process": "there is one runtime for all workers",
-        "ssl-dh-param-file": "put DH parameters into the certificate's file",
-        "nbproc": "use 'workers'",
-        "nbthread": "use 'workers'",
-        "quiet": "start with -q",
-        "zero-warning": "start with -dW",
-    },
+    refused.reasons(refused.GLOBAL, inert.GLOBAL),
 )
 
 # --- frontends, backends, listens and their defaults -----------------------------------------------------

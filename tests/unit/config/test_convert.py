@@ -94,7 +94,7 @@ def test_layout() -> None:
     text, problems = converted(CFG)
     assert text == INI
     assert [str(p) for p in problems.warnings] == [
-        "x.cfg:36: an INI file cannot have the name 'c:1': it is 'c_1' now"
+        "x.cfg:34: an INI file cannot have the name 'c:1': it is 'c_1' now"
     ]
 
 

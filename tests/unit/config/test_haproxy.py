@@ -182,7 +182,15 @@ def test_said_again() -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("global\n", True), ("# x\n\n  listen a :1\n", True), ("; x\n[global]\n", False), ("", False)],
+    [
+        ("global\n", True),
+        ("# x\n\n  listen a :1\n", True),
+        (".if 1\n[x\n", True),
+        ("globl\n", True),
+        ("; x\n[global]\n", False),
+        ("stray\n[global]\n", False),
+        ("", False),
+    ],
 )
 def test_is_haproxy(text: str, expected: bool) -> None:
     assert haproxy.is_haproxy(text) is expected
