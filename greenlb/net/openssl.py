@@ -158,11 +158,14 @@ def _own_certificate(connection: SSL.Connection) -> bytes | None:
     return None if certificate is None else certificate.public_bytes(Encoding.DER)
 
 
+def _peer_certificate(connection: SSL.Connection) -> bytes | None:
+    certificate = connection.get_peer_certificate(as_cryptography=True)
+    return None if certificate is None else certificate.public_bytes(Encoding.DER)
+
+
 def _chain(connection: SSL.Connection) -> bytes | None:
+    """What the peer sent beside its own certificate, which of a server is among them (as OpenSSL has it)."""
     chain = connection.get_peer_cert_chain(as_cryptography=True) or []
-    leaf = connection.get_peer_certificate(as_cryptography=True)
-    if leaf is not None and leaf not in chain:  # of a client, OpenSSL leaves it out
-        chain = [leaf, *chain]
     return b"".join(certificate.public_bytes(Encoding.DER) for certificate in chain) or None
 
 
@@ -178,6 +181,7 @@ FACTS: Final[dict[str, Callable[[SSL.Connection], Any]]] = {
     "finished": lambda connection: connection.get_finished(),
     "master_key": lambda connection: connection.master_key(),
     "own_certificate": _own_certificate,
+    "peer_certificate": _peer_certificate,
     "peer_finished": lambda connection: connection.get_peer_finished(),
     "server_random": lambda connection: connection.server_random(),
     "session_id": _session_id,

@@ -70,10 +70,12 @@ class Reach:
         limit = conn.live.head_limit - request.head_size
         while True:
             try:
-                body, whole = _decoded(conn.buffer, request.length)
+                body, size = _decoded(conn.buffer, request.length)
             except BadMessage:
                 raise Cut("P", "R", 400) from None
-            if whole or (least and len(body) >= least) or len(conn.buffer) >= limit:
+            if size is not None:
+                conn.rest = size
+            if size is not None or (least and len(body) >= least) or len(conn.buffer) >= limit:
                 break
             if request.expect_continue:
                 request.expect_continue = False
@@ -129,10 +131,10 @@ class Reach:
         limit = forward.conn.live.head_limit - response.head_size
         while True:
             try:
-                body, whole = _decoded(self._data, response.length)
+                body, size = _decoded(self._data, response.length)
             except BadMessage:
                 raise Cut("P", "H") from None
-            if whole or (least and len(body) >= least) or len(self._data) >= limit:
+            if size is not None or (least and len(body) >= least) or len(self._data) >= limit:
                 return
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             try:
@@ -154,13 +156,14 @@ def _part(data: bytes, length: int) -> bytes:
         return b""
 
 
-def _decoded(data: bytes, length: int) -> tuple[bytes, bool]:
-    """The body that ``data`` begins, and whether it is all there.  Raises BadMessage."""
+def _decoded(data: bytes, length: int) -> tuple[bytes, int | None]:
+    """The body that ``data`` begins, and how many of its bytes that takes, None while it is not all there.
+    Raises BadMessage."""
     if length >= 0:
-        return data[:length], len(data) >= length
+        return data[:length], length if len(data) >= length else None
     if length != CHUNKED:  # it goes on until the connection ends
-        return data, False
+        return data, None
     pieces: list[bytes] = []
     chunks = ChunkedBody()
-    chunks.feed(data, pieces)
-    return b"".join(pieces), chunks.done
+    taken = chunks.feed(data, pieces)
+    return b"".join(pieces), taken if chunks.done else None

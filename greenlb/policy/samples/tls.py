@@ -134,7 +134,12 @@ def _frontend_der(x: Exchange) -> bytes | None:
 
 
 def _server_der(x: Exchange) -> bytes | None:
-    return None if x.server_tls is None else x.server_tls.certificate
+    facts = x.server_tls
+    if facts is None:
+        return None
+    if facts.certificate is None and facts.ask is not None:  # one that nobody verified
+        facts.certificate = facts.ask("peer_certificate")
+    return facts.certificate
 
 
 def _read(der: Der, read: Callable[[bytes], Any]) -> Callable[[], Fetch]:
@@ -270,7 +275,7 @@ ROWS = (
         "ssl_c_chain_der",
         "bin",
         "",
-        "The certificates that the client sent, in DER, one behind another.",
+        "What the client sent beside its certificate, in DER, one behind another.",
         _asked(_client, "chain"),
     ),
     Sample(
