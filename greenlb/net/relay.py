@@ -98,10 +98,16 @@ def tunnel(client: Stream, server: Stream, limits: Limits, early: bytes = b"") -
         if waiting:
             waiter.switch()
 
-    Tunnel(client, server, limits, done).start(early)
+    carried = Tunnel(client, server, limits, done)
+    carried.start(early)
     if not found:
         waiting = True
-        hub.switch()
+        try:
+            hub.switch()
+        except BaseException:  # somebody ends this greenlet: nobody is to switch to it any more
+            waiting = False
+            carried.end("C")
+            raise
     return found[0]
 
 

@@ -420,6 +420,12 @@ class Tunnel:
             self._timer.close()
         self._done(Ended(self._cause, self._up.moved, self._down.moved))
 
+    def end(self, cause: str) -> None:
+        """End it now, for ``cause``; ``done`` is called."""
+        if self._cause == "-":
+            self._cause = cause
+        self._end()
+
     # -- time ------------------------------------------------------------------------------------
 
     def _due(self) -> tuple[float | None, float | None]:

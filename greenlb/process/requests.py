@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from greenlb.exchange import Exchange
 from greenlb.process.channel import Message
+from greenlb.proxy import sessions
 from greenlb.proxy.farm_state import Follower
 
 if TYPE_CHECKING:
@@ -19,13 +21,16 @@ class Requests:
     """Each kind of request with what does it: given the request's message, it gives the
     answer's fields."""
 
-    def __init__(self, worker: Worker, follower: Follower) -> None:
+    def __init__(self, worker: Worker, follower: Follower, row: int = 0) -> None:
+        self._row = row
         self._worker = worker
         self._follower = follower
         self._kinds: Mapping[str, Callable[[Message], Answer]] = {
             "servers": self._servers,
             "reopen": self._reopen,
             "drain": self._drain,
+            "sessions": self._sessions,
+            "shut": self._shut,
         }
 
     def ask(self, kind: str, descriptors: Sequence[int] = (), **fields: Any) -> list[Answer]:
@@ -46,6 +51,25 @@ class Requests:
     def _reopen(self, message: Message) -> Answer:
         self._worker.log.reopen()
         return {}
+
+    def _sessions(self, message: Message) -> Answer:
+        running = sessions.running(self._worker.frontends)
+        return {"sessions": [sessions.facts(carrier, x, self._row) for carrier, x in running]}
+
+    def _shut(self, message: Message) -> Answer:
+        """End one ``session``, or those of a ``server`` (its backend, a slash, its name), with the log's flag
+        ``cause``."""
+        fields = message.fields
+        number, (backend, _, server) = fields.get("session"), fields.get("server", "").partition("/")
+
+        def wanted(x: Exchange) -> bool:
+            if number is not None:
+                return bool(sessions.identity(x, self._row) == number)
+            if x.server is None or x.backend is None:
+                return False
+            return (x.backend.name, x.server.name) == (backend, server)
+
+        return {"ended": sessions.shut(self._worker.frontends, wanted, fields.get("cause", "K"))}
 
     def _drain(self, message: Message) -> Answer:
         self._worker.stop_soft()

@@ -146,7 +146,7 @@ class Seated:
         self._cells = board.row(seat.row)
         self._master = Inbox(seat.channel, self._from_master, self._orphaned)
         self._control: Inbox | None = None
-        self._requests = Requests(worker, self.follower)
+        self._requests = Requests(worker, self.follower, seat.row)
         self._relay = Relay()
         worker.execute = self.ask_control
         if isinstance(worker.plane.books, observing.ObservingBooks):

@@ -236,7 +236,9 @@ class LiveBackend:
         if self.persistence is not None:
             server = self.persistence.request(x, self._is_usable)
         if self.model.stick is not None:
-            server = self.model.stick.match(x, self._is_usable, server is not None) or server
+            found = self.model.stick.match(x, self._is_usable, server is not None)
+            if found is not None:
+                server = x.kept = found
         return None if server is None else self._state_of[id(server)]
 
     def prefers(self, state: ServerState) -> bool:
@@ -340,6 +342,10 @@ class LiveBackend:
             if bound:
                 x.server = state.server
             raise Refusal("s", "Q") from None
+        except Exception:  # it is ended from outside, perhaps when a slot was given just now
+            if isinstance(place.given, ServerState):
+                place.given.release()
+            raise
         finally:
             books.cells[qcur] -= 1
             ahead = queue.leave(place)

@@ -39,6 +39,7 @@ class LiveFrontend:
         self.keeps_alive = model.connection != "close"
         self.keep_alive_timeout = model.timeouts.http_keep_alive
         self.clients: set[HttpConnection] = set()
+        self.tcp_clients: set[TcpConnection] = set()
         self.handshake_timeout = model.timeouts.client
         self.default = plane.backends.get(model.default_backend) if model.default_backend else None
         self.greets = model.log_format is None and bool(model.log_targets)

@@ -10,6 +10,8 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from greenlet import getcurrent
+
 from greenlb import replies
 from greenlb.exchange import ENDINGS, Client, Exchange
 from greenlb.message import Reply, Request, Service
@@ -57,13 +59,17 @@ class HttpConnection:
         "buffer",
         "client",
         "environ",
+        "greenlet",
         "held",
         "live",
         "rest",
         "serving",
         "stream",
         "unread",
+        "x",
     )
+
+    server_fd = -1  # which of the server's connections carries it is known to what forwards
 
     def __init__(self, stream: Stream, client: Client, live: LiveFrontend) -> None:
         self.stream = stream
@@ -71,6 +77,8 @@ class HttpConnection:
         self.live = live
         self.buffer = b""
         self.held: Upstream | None = None
+        self.greenlet: Any = None  # that serves it, while it is busy
+        self.x: Exchange | None = None  # the one that runs
         self.rest = 0  # how much of the request's body was not taken, as Request.length
         self.unread = False  # the client may still be sending: close gently
         self.broken = False  # the client must see that its answer was cut: close with a reset
@@ -102,6 +110,7 @@ class HttpConnection:
     def run(self) -> None:
         """Serve requests until none is there; then park, or close."""
         stream = self.stream
+        self.greenlet = getcurrent()
         try:
             while self._turn():
                 if not self.buffer and not stream.readable:
@@ -157,7 +166,7 @@ class HttpConnection:
         """One exchange from its first byte to its log line.  True: another may follow."""
         if self._gone():
             return False
-        x = Exchange(self.client)
+        x = self.x = Exchange(self.client)
         live = self.live
         again = False
         backend: LiveBackend | None = None
@@ -181,6 +190,7 @@ class HttpConnection:
             live.plane.log.failure("unexpected error in an exchange", error)
             again = self._fail(x, "I", "R" if x.head_done < 0 else "H", None)
         finally:
+            self.x = None
             x.end = self.client.ready = time.monotonic()
             if backend is not None:
                 backend.connections -= 1

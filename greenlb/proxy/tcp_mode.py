@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from greenlet import getcurrent
 
 from greenlb.exchange import Client, Exchange
 from greenlb.model import Proxy
@@ -23,6 +25,8 @@ HELLO_DELAY = 5.0
 """Seconds that a ServerHello is waited for where a stick rule wants it and nothing says how long."""
 
 
+_FROM_OUTSIDE = frozenset("KDU")
+"""Causes that have nothing to do with the connection: HAProxy tells no phase of them."""
 _PASSED_ON = frozenset("-Cc")
 """Causes of which the client knows, or that have left nothing of it unread."""
 
@@ -39,7 +43,7 @@ class TcpConnection:
     """The connection is the exchange: it begins at accept and is logged once, at its end.  A greenlet
     brings it to its server; from there on it is a tunnel on the hub."""
 
-    __slots__ = ("_backend", "_upstream", "client", "live", "stream", "x")
+    __slots__ = ("_backend", "_upstream", "client", "greenlet", "live", "stream", "tunnel", "x")
 
     def __init__(self, stream: Stream, client: Client, live: LiveFrontend) -> None:
         self.stream = stream
@@ -49,15 +53,25 @@ class TcpConnection:
         x.start = x.head_done = client.accepted
         self._backend: LiveBackend | None = None
         self._upstream: Upstream | None = None
+        self.greenlet: Any = None  # that brings it to its server
+        self.tunnel: Tunnel | None = None
+
+    @property
+    def server_fd(self) -> int:
+        """The descriptor of the server's connection, -1 while there is none."""
+        return -1 if self._upstream is None else self._upstream.stream.fd
 
     def run(self) -> None:
         """Bring the connection to a server, or to its end."""
         live, x = self.live, self.x
+        live.tcp_clients.add(self)
+        self.greenlet = getcurrent()
         try:
             if live.greets:
                 live.plane.log.connect(x)
             self._choose_backend()
             self._carry()
+            self.greenlet = None
             return
         except Refusal as refusal:
             x.ended(refusal.cause, refusal.phase)
@@ -119,7 +133,7 @@ class TcpConnection:
         if live.model.logasap:
             x.answered = x.connected
             live.log_now(x, backend)
-        tunnel = Tunnel(
+        self.tunnel = tunnel = Tunnel(
             self.stream, upstream.stream, live.limits(backend.model), self._ended, live.splices(backend.model)
         )
         tunnel.start(early, gate)
@@ -146,7 +160,7 @@ class TcpConnection:
         x, upstream = self.x, self._upstream
         x.bytes_in, x.bytes_out = ended.sent, ended.received
         if ended.cause != "-":
-            x.ended(ended.cause, "D")
+            x.ended(ended.cause, "-" if ended.cause in _FROM_OUTSIDE else "D")
             if ended.cause in "CS" and upstream is not None:  # a reset is passed on as a reset
                 upstream.stream.reset()
                 self.stream.reset()
@@ -167,6 +181,7 @@ class TcpConnection:
         if self.x.cause not in _PASSED_ON and not self.stream.closed:
             self.stream.drain()
         self.stream.close()
+        live.tcp_clients.discard(self)
         live.leave(self.client)
 
 

@@ -116,7 +116,11 @@ class Upload:
             self.cut = Cut("I", "H")
             self._server.interrupt()
         if self._waiter is not None:
-            get_hub().loop.run_callback(self._waiter.switch)
+            get_hub().loop.run_callback(self._finished)
+
+    def _finished(self) -> None:
+        if self._waiter is not None:  # it may have been ended meanwhile
+            self._waiter.switch()
 
     def _carry(self) -> None:
         """One piece.  Raises Cut."""
@@ -149,8 +153,10 @@ class Upload:
         """Wait until the body is sent or cut."""
         if self.going and self.cut is None:
             self._waiter = getcurrent()
-            get_hub().switch()
-            self._waiter = None
+            try:
+                get_hub().switch()
+            finally:
+                self._waiter = None
 
     def stop(self) -> None:
         """End it before anything else: from here on nobody but the caller waits on the client's stream."""

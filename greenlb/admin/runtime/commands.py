@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from greenlb.admin.runtime import basics, names
+from greenlb.admin.figures import commands as figures
+from greenlb.admin.runtime import basics, names, servers, sessions, tables
 from greenlb.admin.runtime.command import Command
 
 TABLE: Final[tuple[Command, ...]] = tuple(
     sorted(
         (
             *basics.COMMANDS,
+            *servers.COMMANDS,
+            *sessions.COMMANDS,
+            *tables.COMMANDS,
             *names.COMMANDS,
         ),
         key=lambda command: command.words,
