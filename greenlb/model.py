@@ -494,6 +494,7 @@ class Config:
     resolvers: tuple[Resolvers, ...] = ()
     reads: frozenset[str] = frozenset()  # of policy.vocabulary.READS
     patterns: Iterable[object] = ()  # the policy.patterns.References of all files
+    text: str = ""  # as INI, with inheritance worked out
 
     def backend(self, name: str) -> Backend | None:
         return next((b for b in self.backends if b.name == name), None)

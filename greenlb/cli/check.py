@@ -53,5 +53,5 @@ def print_effective(options: Options) -> int:
         ready = read(options, Messages(quiet=options.quiet))
     except NoConfiguration:
         return ERRORS
-    sys.stdout.write(ready.effective)
+    sys.stdout.write(ready.config.text)
     return VALID

@@ -9,7 +9,6 @@ from greenlb.cli import wsgi
 from greenlb.cli.files import expand
 from greenlb.cli.flags import Options
 from greenlb.cli.messages import Messages
-from greenlb.config.effective import effective
 from greenlb.config.load import load, load_text
 from greenlb.config.predicates import Facts
 from greenlb.config.problems import Problem
@@ -25,13 +24,11 @@ class NoConfiguration(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A configuration that may run and what was made for it; ``warned``: there was a warning; ``effective``
-    is its text with inheritance worked out."""
+    """A configuration that may run and what was made for it; ``warned``: there was a warning."""
 
     config: Config
     prepared: Prepared
     warned: bool
-    effective: str
 
     @property
     def listens(self) -> bool:
@@ -82,4 +79,4 @@ def read(options: Options, messages: Messages) -> Ready:
     if warnings and options.zero_warning:
         messages.alert("config : Some warnings were found and 'zero-warning' is set. Aborting.")
         raise NoConfiguration
-    return Ready(loaded.config, prepared, bool(warnings), effective(loaded))
+    return Ready(loaded.config, prepared, bool(warnings))

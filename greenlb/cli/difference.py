@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from greenlb.cli.configuration import facts
-from greenlb.config.effective import effective
 from greenlb.config.load import load
 
 SAME: Final = 0
@@ -46,7 +45,8 @@ def _configuration(word: str) -> list[str]:
     if loaded.errors:
         more = f" (and {len(loaded.errors) - 1} more)" if len(loaded.errors) > 1 else ""
         raise ValueError(f"{loaded.errors[0]}{more}")
-    return effective(loaded).splitlines()
+    assert loaded.config is not None  # there was no error
+    return loaded.config.text.splitlines()
 
 
 def _is_socket(word: str) -> bool:

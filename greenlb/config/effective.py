@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from greenlb.config.load import Loaded
 from greenlb.config.schema import KINDS
 from greenlb.config.sections import Given, Sections, Settings
 from greenlb.config.words import quote
 
 
-def effective(loaded: Loaded) -> str:
-    """The INI text.  Raises ValueError when there is no configuration."""
-    if loaded.sections is None:
-        raise ValueError("there is no configuration")
-    return "\n".join(_sections(loaded.sections))
+def effective(sections: Sections) -> str:
+    """The INI text."""
+    return "\n".join(_sections(sections))
 
 
 def _sections(sections: Sections) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from greenlb.config import haproxy, ini
 from greenlb.config.context import Context, Watch
 from greenlb.config.crosschecks import check
+from greenlb.config.effective import effective
 from greenlb.config.logs import hostname, targets
 from greenlb.config.names import resolvers
 from greenlb.config.predicates import Facts
@@ -19,7 +20,7 @@ from greenlb.config.proxies import build
 from greenlb.config.queues import with_fullconn
 from greenlb.config.runtime import sockets
 from greenlb.config.schema import GLOBAL
-from greenlb.config.sections import Sections, arrange
+from greenlb.config.sections import arrange
 from greenlb.config.servers import declare_farm
 from greenlb.config.sticks import declare
 from greenlb.model import Backend, Config, Frontend, Global, Where
@@ -34,8 +35,8 @@ class Loaded:
 
     With errors ``config`` holds what could be made nevertheless, so that more can be checked (are the
     certificates good?); it may run only when ``errors`` is empty.  It is None when a file could not be
-    read.  ``sections`` is what it was made of.  ``notices`` tell what is not wrong, but worth knowing.
-    ``texts``: the ``id`` of a compiled callable in ``config`` -> what was written.
+    read.  ``notices`` tell what is not wrong, but worth knowing.  ``texts``: the ``id`` of a compiled
+    callable in ``config`` -> what was written.
     """
 
     config: Config | None
@@ -43,7 +44,6 @@ class Loaded:
     warnings: list[Problem]
     texts: Mapping[int, str] = field(default_factory=dict)
     notices: list[Problem] = field(default_factory=list)
-    sections: Sections | None = None
 
 
 def load(paths: Sequence[str], facts: Facts | None = None, watch: Watch | None = None) -> Loaded:
@@ -106,10 +106,11 @@ def _load(
         reads=frozenset(context.reads),
         patterns=context.patterns,
         resolvers=resolvers(context, context.resolvers),
+        text=effective(sections),
     )
     check(config, sections, problems)
     _sort(problems, files)
-    return Loaded(config, problems.errors, problems.warnings, context.texts, problems.notices, sections)
+    return Loaded(config, problems.errors, problems.warnings, context.texts, problems.notices)
 
 
 def _global(context: Context) -> Global:
