@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark import clients, farm, origin, report
+from benchmark import clients, farm, origin, report, wsgi
 from benchmark.peers import PEERS, Peer, Ports, Surroundings
 from benchmark.processes import LOAD_CORE, Running
 from benchmark.works import IDLE, WORKS, Memory, Work
@@ -31,6 +31,7 @@ def main() -> int:
     peers = [peer for peer in PEERS if peer.name in arguments.peers and _present(peer)]
     works = [work for work in WORKS if work.name in arguments.only]
     measures = [name for name in farm.MEASURES if name in arguments.only]
+    apps = [name for name in wsgi.MEASURES if name in arguments.only]
     folder = Path(tempfile.mkdtemp(prefix="greenlb-bench-"))
     folder.chmod(0o755)  # nginx's worker is another user when this runs as root
     versions = {peer.name: peer.version() for peer in peers}
@@ -45,6 +46,8 @@ def main() -> int:
             found = farm.measure(folder, measures, list(versions), arguments.rounds, arguments.seconds)
             if found:
                 tables.append(report.farm_table(found, versions, how))
+        if apps and (served := wsgi.measure(folder, apps, arguments.rounds, arguments.seconds)):
+            tables.append(wsgi.table(served, how))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     text = "\n\n".join(tables)
@@ -55,7 +58,7 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    names = [work.name for work in WORKS] + list(farm.MEASURES)
+    names = [work.name for work in WORKS] + list(farm.MEASURES) + list(wsgi.MEASURES)
     peers = [peer.name for peer in PEERS]
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round of one second")
