@@ -70,6 +70,11 @@ def show_env(session: Session, words: Sequence[str]) -> str:
     return f"{words[0]}={os.environ[words[0]]}\n"
 
 
+def show_configuration(session: Session, words: Sequence[str]) -> str:
+    """As INI; it has the passwords of the statistics page, so it takes an admin."""
+    return session.farm.config.text
+
+
 def clear_counters(session: Session, words: Sequence[str]) -> str:
     """The maxima, or with ``all`` everything, which takes an admin."""
     if words[:1] != ["all"]:
@@ -99,6 +104,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
     command("set timeout", "user", "[cli] <delay>", "change a timeout setting", set_timeout),
     command("show cli level", "user", "", "display the level of the current CLI session", show_level),
     command("show cli sockets", "user", "", "dump list of cli sockets", show_sockets),
+    command(
+        "show configuration",
+        "admin",
+        "",
+        "dump the configuration with its inheritance worked out",
+        show_configuration,
+    ),
     command("show env", "operator", "[var]", "dump environment variables known to the process", show_env),
     command("show version", "user", "", "show version of the current process", show_version),
     command("user", "user", "", "lower the level of the current CLI session to user", lower_to_user),
