@@ -217,9 +217,17 @@ class FarmNow:
         now = self._frontends.get(frontend.name)
         return None if now is None else now.count
 
+    def session_rate(self, frontend: Frontend) -> Rate:
+        """The rate of a frontend's new connections."""
+        rate = Rate(FrontendNow(frontend, self._plane.books).started)
+        rate.start()
+        self._rates.append(rate)
+        self.keep()
+        return rate
+
     def keep(self) -> None:
         """Move the rates on from now on, if there are any."""
-        if self._rates:
+        if self._rates and self._timer is None:
             self._timer = get_hub().loop.timer(PERIOD, PERIOD, ref=False)
             self._timer.start(self._tick)
 

@@ -20,6 +20,7 @@ from greenlb.proxy.inspection import first_reply
 from greenlb.proxy.plane import Plane
 from greenlb.proxy.reach import Reach
 from greenlb.proxy.tcp_mode import TcpConnection, limits, splices
+from greenlb.proxy.throttle import Throttle
 
 
 class LiveFrontend:
@@ -31,6 +32,8 @@ class LiveFrontend:
         self.plane = plane
         self.connections = 0
         self.door = plane.shared.door(model, 0) if model.maxconn else None
+        limit = model.rate_limit
+        self._throttle = Throttle(limit, plane.farm.session_rate(model)) if limit else None
         settings = plane.settings
         self.bufsize = settings.bufsize
         self.head_limit = settings.bufsize - settings.maxrewrite
@@ -65,6 +68,8 @@ class LiveFrontend:
 
     def admit(self, listener: Waiting) -> bool:
         """Take the places that a connection needs; else ``listener`` is resumed when they are free."""
+        if self._throttle is not None and self._throttle.holds(listener):
+            return False
         if not self.plane.door.enter(listener):
             return False
         if self.door is None or self.door.enter(listener):

@@ -38,7 +38,9 @@ def choose(backend: LiveBackend, x: Exchange, usable: Usable) -> ServerState | N
             if server is not None and not usable(server):
                 x.cookie_in = "D"
     if model.stick is not None:
-        server = model.stick.match(x, reachable, server is not None) or server
+        found = model.stick.match(x, reachable, server is not None)
+        if found is not None:
+            server = x.kept = found
     return None if server is None else backend.state_of(server)
 
 
