@@ -12,6 +12,7 @@ TABLE: Final[tuple[Command, ...]] = tuple(
     sorted(
         (
             *basics.COMMANDS,
+            *figures.COMMANDS,
             *servers.COMMANDS,
             *sessions.COMMANDS,
             *tables.COMMANDS,
