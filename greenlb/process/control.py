@@ -81,7 +81,8 @@ class Workers:
         def answered(reply: Message) -> None:
             self._answered(link, reply)
 
-        self._inboxes[link] = Inbox(message.channel(), answered, lambda: self._gone(link))
+        inbox = self._inboxes[link] = Inbox(message.channel(), answered, lambda: self._gone(link))
+        inbox.send("servers", number=0)  # how they stand may have changed since it looked
         return True
 
     def ask(

@@ -59,15 +59,26 @@ class Followed:
             self._names.join(self)
 
     def taken(self) -> set[str]:
-        """Where the others of its backend are that have its name; those of SRV records differ by port."""
+        """Where the others of its backend are that share its name.  Of several at one address the first
+        keeps it.  Those of SRV records differ by their ports."""
+        found: set[str] = set()
         if self.place is not None:
-            return set()
-        peers = self._names.followed
-        return {
-            peer.address.host
-            for peer in peers
-            if peer is not self and peer.backend is self.backend and peer.name == self.name
-        } - {""}
+            return found
+        later, host = False, self.address.host
+        for peer in self._names.followed:
+            if peer is self:
+                later = True
+            elif peer.shares(self) and not (later and peer.address.host == host):
+                found.add(peer.address.host)
+        return found - {""}
+
+    def shares(self, other: Followed) -> bool:
+        """Whether the two have to share what one name gives."""
+        return (self.backend, self.name, self.resolution.resolvers) == (
+            other.backend,
+            other.name,
+            other.resolution.resolvers,
+        )
 
     def settle(self, host: str, by: str, why: str, also: Sequence[str] = ()) -> None:
         """It is at ``host`` now, as ``by`` said; or nowhere, and ``why``.  ``also`` is said of it too."""

@@ -100,5 +100,5 @@ def places(
 
 
 def weight(service: Service) -> int:
-    """The weight of a server (1 to 256) for that of a SRV record (0 to 65535)."""
-    return service.weight // WEIGHT_STEP + 1
+    """The weight of a server (0 to 256) for that of a SRV record (0 to 65535)."""
+    return service.weight // WEIGHT_STEP + 1 if service.weight else 0

@@ -100,7 +100,7 @@ def test_after_a_restart_a_server_gets_the_record_whose_place_it_has() -> None:
     ]
 
 
-@pytest.mark.parametrize(("units", "expected"), [(0, 1), (10, 1), (255, 1), (256, 2), (65535, 256)])
+@pytest.mark.parametrize(("units", "expected"), [(0, 0), (10, 1), (255, 1), (256, 2), (65535, 256)])
 def test_weights(units: int, expected: int) -> None:
     assert weight(Service("a.test", 80, units, 0)) == expected
 
