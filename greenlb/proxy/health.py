@@ -60,7 +60,7 @@ STATUSES: Final = {
 
 LONGEST_INFO: Final = 127
 """Characters of ``info`` that are kept (HAProxy's limit)."""
-_UNPRINTABLE: Final = re.compile(r'[^ -~]|["#]')
+_UNPRINTABLE: Final = re.compile(r'[^ -~]|"')
 
 
 class Result(NamedTuple):
@@ -94,7 +94,7 @@ class Result(NamedTuple):
 
 
 def _encoded(found: re.Match[str]) -> str:
-    return "".join(f"#{octet:02X}" for octet in found[0].encode("latin-1", "replace"))
+    return "".join(f"<{octet:02X}>" for octet in found[0].encode("latin-1", "replace"))
 
 
 class Health:
@@ -303,7 +303,13 @@ def admin_lines(
         ready = "DRAIN" if drain[1] else "READY"
         lines.append((NOTICE, f"{name} is {state}/{ready} (leaving forced maintenance)."))
     elif drain == (False, True):
-        lines.append((NOTICE, f"{name} enters drain state. {farm.servers('left')} {left}"))
+        lines.append(
+            (
+                NOTICE,
+                f"{name} enters drain state. {farm.servers('online')} "
+                f"{requeued} sessions requeued, {queued} total in queue.",
+            )
+        )
     elif drain == (True, False):
         lines.append((NOTICE, f"{name} is {state} (leaving forced drain)."))
     return lines

@@ -140,8 +140,8 @@ CHECKS: Final = (
         kind=Line("command PATH | path FOLDERS", "command or path"),
         many=True,
         doc="The program of option external-check, and its PATH.  Its arguments are the proxy's address and "
-        "port "
-        "(NOT_USED in a backend) and the server's; its environment has HAPROXY_SERVER_NAME and its like.",
+        "port (NOT_USED in a backend) and the server's; its environment is that PATH, HAPROXY_SERVER_NAME "
+        "and its like.",
         example="command /usr/lib/greenlb/check",
     ),
     Option(

@@ -10,6 +10,7 @@ from greenlb.proxy.health import LONGEST_INFO, Result
 _HEALTH: Final = {"up": "L7OK", "down": "L7STS", "stopped": "L7STS", "fail": "L7STS"}
 _ADMIN: Final = ("ready", "drain", "maint")
 _WORD: Final = re.compile(r"[^ \t,]+")
+_COMMENT: Final = re.compile(r"(?:^|(?<=[ \t,]))#([^\n]*)")
 _WEIGHT: Final = re.compile(r"([0-9]+)%")
 
 
@@ -43,9 +44,9 @@ def read(line: bytes) -> Report:
     text = line.decode("latin-1")
     if not text.endswith("\n"):
         return Report(whole=False)
-    words, sharp, comment = text[:-1].partition("#")
-    report = Report(text=comment.strip(" \t\n") if sharp else "")
-    for word in _WORD.findall(words):
+    comment = _COMMENT.search(text)
+    report = Report(text=comment[1].strip(" \t\n") if comment else "")
+    for word in _WORD.findall(text[: comment.start() if comment else -1]):
         weight = _WEIGHT.fullmatch(word)
         maxconn = word[len("maxconn:") :] if word.lower().startswith("maxconn:") else ""
         if word.lower() in _HEALTH:

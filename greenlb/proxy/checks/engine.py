@@ -226,7 +226,8 @@ class Dialogue:
             elif tcp:
                 info += b"(tcp-check)"
             self._read_code(step)
-            return Result(step.ok_status or "L7OK", text(info), 0, self._code)
+            most = self._limit if self.script.family == "agent" else LONGEST_INFO
+            return Result(step.ok_status or "L7OK", text(info, most), 0, self._code)
         if isinstance(step, Connect):
             return Result("L6OK" if self.wire.tls else "L4OK", "" if step.implicit else "(tcp-check)")
         return Result("L7OK", "(tcp-check)")
@@ -289,9 +290,9 @@ def _unwanted(step: Expect) -> str:
     return f"{begin}{what} at step {step.number}"
 
 
-def text(octets: bytes) -> str:
+def text(octets: bytes, most: int = LONGEST_INFO) -> str:
     """A Result's info: up to its first NUL, and not too long."""
-    return octets.partition(b"\0")[0].decode("latin-1")[:LONGEST_INFO]
+    return octets.partition(b"\0")[0].decode("latin-1")[:most]
 
 
 def rendered(what: bytes | Text, x: Exchange) -> bytes:

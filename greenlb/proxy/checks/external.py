@@ -19,7 +19,6 @@ from greenlb.proxy.checks.wire import patience
 from greenlb.proxy.health import Result
 from greenlb.script import External
 
-_PATH: Final = "/usr/bin:/bin"
 _NOT_USED: Final = "NOT_USED"
 
 
@@ -33,6 +32,7 @@ class ExternalProbe:
         self._backend = backend
         self._state = state
         self._external = external
+        self._child = 0
         bind = frontend.binds[0].address if frontend is not None and frontend.binds else None
         self._proxy = (_NOT_USED, _NOT_USED)
         if bind is not None:
@@ -55,11 +55,21 @@ class ExternalProbe:
                 file_actions=_descriptors(),
                 setpgroup=0,
                 setsigmask=(),
-                setsigdef=range(1, signal.SIGRTMIN),
+                setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
             )
         except OSError as error:
             return "SOCKERR", error.strerror or str(error), 0
-        return _outcome(child, limit)
+        self._child = child
+        try:
+            return _outcome(child, limit)
+        finally:
+            self._child = 0
+
+    def stop(self) -> None:
+        """End the program that runs, if one does."""
+        if self._child:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._child, signal.SIGKILL)
 
     def _arguments(self) -> list[str]:
         return [self._external.command, *self._proxy, *self._server()]
@@ -75,7 +85,7 @@ class ExternalProbe:
         host, port = self._server()
         proxy_host, proxy_port = ("" if word == _NOT_USED else word for word in self._proxy)
         return {
-            "PATH": self._external.path or _PATH,
+            "PATH": self._external.path,
             "HAPROXY_PROXY_NAME": model.name,
             "HAPROXY_PROXY_ID": str(model.number),
             "HAPROXY_PROXY_ADDR": proxy_host,

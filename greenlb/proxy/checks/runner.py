@@ -83,7 +83,12 @@ class Recurring:
         """A turn is over."""
         raise NotImplementedError
 
+    def end(self) -> None:
+        """No more turns."""
+        self.stop()
+
     def stop(self) -> None:
+        """Forget the next turn."""
         if self._timer is not None:
             self._timer.stop()
             self._timer.close()
@@ -145,6 +150,12 @@ class Checked(Recurring):
     def ended(self, result: Result) -> None:
         self.runner.turning.check_ended(self, result)
 
+    def end(self) -> None:
+        """No more turns; a program that runs is ended."""
+        self.stop()
+        if isinstance(self.probe, ExternalProbe):
+            self.probe.stop()
+
 
 class Runner:
     """Checks every server of ``backends`` that is to be checked, and asks every agent.
@@ -193,7 +204,7 @@ class Runner:
         self.running = False
         self.turning.warming.stop()
         for each in self._all():
-            each.stop()
+            each.end()
 
     def spread(self, interval: float) -> float:
         """``interval``, made shorter or longer by chance."""

@@ -16,6 +16,7 @@ from greenlb.process.channel import Channel, Message
 from greenlb.process.control import Control, Workers
 from greenlb.process.inbox import Inbox
 from greenlb.process.prepared import prepare
+from greenlb.proxy.health import Result
 from greenlb.proxy.standing import DRAIN, Standing, Standings
 
 
@@ -83,9 +84,7 @@ def test_the_next_control_goes_on_where_this_one_ended() -> None:
     board = Board(2, 512)
     first = control(config, board)
     (checked,) = first.checks.checked
-    for _ in range(3):
-        checked.health.take(False)
-    first.farm.turned(checked)
+    first.checks.turning.check_ended(checked, Result("L4CON"))
     second = control(config, board)
     (checked,) = second.checks.checked
     assert checked.health.count == 0

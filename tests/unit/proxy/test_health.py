@@ -6,7 +6,7 @@ import pytest
 
 from greenlb.model import NOWHERE, Address, Backend, Check, Server, Timeouts
 from greenlb.proxy import health
-from greenlb.proxy.checks import tcp
+from greenlb.proxy.checks import wire
 from greenlb.proxy.health import STATUSES, Farm, Health, Result
 
 BE = Backend("be", 1, NOWHERE)
@@ -137,8 +137,36 @@ def test_empty_lines() -> None:
     assert health.empty_line(BE, is_listen=True) == "proxy be has no server available!"
 
 
-def test_only_one_status_of_a_connect_is_good() -> None:
-    assert [name for name, status in STATUSES.items() if status.passed] == ["L4OK"]
+def test_the_statuses_are_haproxys() -> None:
+    """Their names, which let a server live, and which have a code."""
+    assert [name for name, status in STATUSES.items() if Result(name).passed] == [
+        "L4OK",
+        "L6OK",
+        "L7OK",
+        "L7OKC",
+        "PROCOK",
+    ]
+    assert [name for name, status in STATUSES.items() if status.coded] == [
+        "L7OK",
+        "L7OKC",
+        "L7STS",
+        "PROCERR",
+        "PROCTOUT",
+        "PROCOK",
+    ]
+    assert Result("L7STS", 'a"\xff#', 1, 503).reason == (
+        ', reason: Layer7 wrong status, code: 503, info: "a<22><FF>#", check duration: 1ms'
+    )
+    assert Result("HANA", "why", -1).reason == ', reason: Health analyze, info: "why"'
+
+
+def test_a_conditional_success_is_told_as_such() -> None:
+    state = Health(Check())
+    state.take(True)
+    assert health.check_line(BE, S1, Result("L7OKC", "", 0, 404), state) == (
+        "Health check for server be/s1 conditionally succeeded, reason: Layer7 check conditionally passed, "
+        "code: 404, check duration: 0ms, status: 3/3 UP."
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,7 +180,7 @@ def test_only_one_status_of_a_connect_is_good() -> None:
     ],
 )
 def test_where_a_server_is_checked(check: Check, expected: Address) -> None:
-    assert tcp.target(Server("s1", 1, Address("192.0.2.1", 80), NOWHERE), check) == expected
+    assert wire.target(Address("192.0.2.1", 80), check) == expected
 
 
 @pytest.mark.parametrize(
@@ -166,4 +194,4 @@ def test_where_a_server_is_checked(check: Check, expected: Address) -> None:
 )
 def test_how_long_a_check_may_connect(timeouts: Timeouts, expected: float) -> None:
     """timeout connect holds for checks only where timeout check is set."""
-    assert tcp.patience(Backend("be", 1, NOWHERE, timeouts=timeouts), Check(inter=2)) == expected
+    assert wire.patience(Backend("be", 1, NOWHERE, timeouts=timeouts), 2) == expected
