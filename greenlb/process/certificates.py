@@ -14,7 +14,8 @@ from typing import Final
 
 from greenlb.model import Config, Where
 from greenlb.net import certs
-from greenlb.net.certs import TlsConfigError
+from greenlb.net.certs import Certificate, TlsConfigError
+from greenlb.process.channel import Message
 from greenlb.process.prepared import Prepared
 
 _WARNING, _NOTICE = 4, 5
@@ -83,9 +84,39 @@ class Certificates:
             self._rebuild()
             raise
 
+    def files(self) -> list[str]:
+        """All of them, in the order of the configuration."""
+        return list(self._lines)
+
+    def current(self, file: str) -> Certificate | None:
+        """What is in use in the place of ``file``."""
+        where = self._lines.get(file)
+        return None if where is None else self._prepared.store.get(file, where)
+
+    def parse(self, file: str, pem: bytes) -> Certificate:
+        """What ``pem`` would be in the place of ``file``.  Raises TlsConfigError."""
+        return certs.parse(pem, file, self._lines[file])
+
     def _rebuild(self) -> None:
         for context in self._prepared.contexts.binds.values():
             context.rebuild()
+
+
+class Desk:
+    """Certificates as the runtime changes them: in this process, then by ``spread`` in the others."""
+
+    def __init__(self, certificates: Certificates) -> None:
+        self._certificates = certificates
+        self.files = certificates.files
+        self.current = certificates.current
+        self.parse = certificates.parse
+        self.spread: Callable[[Bundle], None] = lambda bundle: None
+
+    def commit(self, file: str, pem: bytes) -> None:
+        """Serve with ``pem`` in the place of ``file``, until that changes.  Raises TlsConfigError."""
+        bundle = Bundle(file, pem, None)
+        self._certificates.use(bundle)
+        self.spread(bundle)
 
 
 def _signature(file: str) -> Signature:
@@ -116,6 +147,12 @@ def to_descriptor(bundle: Bundle) -> int:
     descriptor = os.memfd_create("greenlb-certificate", os.MFD_CLOEXEC)
     os.write(descriptor, bundle.pem + (bundle.ocsp or b""))
     return descriptor
+
+
+def from_message(message: Message) -> Bundle:
+    """The bundle that came with a message; its descriptor is closed."""
+    fields = message.fields
+    return from_descriptor(fields["file"], fields["length"], message.descriptors.pop(0))
 
 
 def from_descriptor(file: str, length: int, descriptor: int) -> Bundle:

@@ -15,19 +15,22 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gevent import get_hub
-from gevent.event import Event
+from gevent.event import AsyncResult, Event
+from gevent.timeout import Timeout
 
 from greenlb.admin.runtime.commands import TABLE
 from greenlb.admin.runtime.operations import Operations
 from greenlb.admin.runtime.runtime import Runtime
 from greenlb.admin.runtime.server import Server
 from greenlb.board import HEARTBEAT, Board
-from greenlb.model import Config
+from greenlb.model import NOWHERE, Config
 from greenlb.net import greenlets
+from greenlb.net.certs import TlsConfigError
 from greenlb.observe.log import Log
 from greenlb.observe.sampler import OFTEN, Sampler
 from greenlb.observe.stats import Books
 from greenlb.observe.vitals import Vitals
+from greenlb.process.certificates import Bundle, Certificates, Desk, from_message, to_descriptor
 from greenlb.process.channel import Message
 from greenlb.process.inbox import Inbox
 from greenlb.process.packing import send_packed, unpack
@@ -42,6 +45,8 @@ from greenlb.proxy.standing import Standings
 
 PULSE: Final = 1.0
 """Seconds between two heartbeats."""
+MASTERS_TIME: Final = 5.0
+"""Seconds that the master has to answer."""
 DEADLINE: Final = 1.0
 """Seconds that workers have to answer; who does not is left out."""
 
@@ -138,7 +143,13 @@ class Control:
     """The one process of its kind.  ``plane`` carries no traffic: its servers are those that are checked."""
 
     def __init__(
-        self, config: Config, prepared: Prepared, books: Books, log: Log, standings: Standings
+        self,
+        config: Config,
+        prepared: Prepared,
+        books: Books,
+        log: Log,
+        standings: Standings,
+        certificates: Certificates | None = None,
     ) -> None:
         self.config = config
         self.books = books
@@ -154,10 +165,13 @@ class Control:
         self.workers.observed = turning.observed
         self.names = Names(config, backends, self.farm, log.event)
         turning.timed_out = self.names.hurry
+        self.certificates = certificates or Certificates(config, prepared, lambda severity, text: None)
+        self.desk = Desk(self.certificates)
         operations = Operations(
             *(config, books, log, self.plane.backends, self.farm, self.checks, self.sampler),
             ask=self.workers.ask,
             workers=1,
+            desk=self.desk,
             names=self.names,
         )
         self.runtime = Runtime(operations, TABLE)
@@ -194,6 +208,8 @@ class Seated:
         self._cells = board.row(seat.row)
         self._master = Inbox(seat.channel, self._from_master, lambda: os._exit(1))
         self._timers: list[Any] = []
+        self._committed: AsyncResult[str] | None = None
+        control.desk.spread = self._spread
         loop = get_hub().loop
         self._repeat(PULSE, self._beat)
         self._repeat(OFTEN, control.sampler.sample)
@@ -212,6 +228,23 @@ class Seated:
         self.control.checks.stop()
         return 0
 
+    def _spread(self, bundle: Bundle) -> None:
+        """Have the master serve with a certificate, for the workers to come, and those that there are.
+        Raises TlsConfigError."""
+        self._committed = AsyncResult()
+        descriptor = to_descriptor(bundle)
+        try:
+            self._master.send("commit", [descriptor], file=bundle.file, length=len(bundle.pem))
+            error = self._committed.get(timeout=MASTERS_TIME)
+            if error:
+                raise TlsConfigError(NOWHERE, error)
+            self.control.workers.ask("certificate", [descriptor], file=bundle.file, length=len(bundle.pem))
+        except Timeout:
+            raise TlsConfigError(NOWHERE, "the master does not answer") from None
+        finally:
+            self._committed = None
+            os.close(descriptor)
+
     def _repeat(self, seconds: float, action: Callable[[], None]) -> None:
         timer = get_hub().loop.timer(0.0, seconds, ref=False)
         timer.start(action)
@@ -223,7 +256,13 @@ class Seated:
 
     def _from_master(self, message: Message) -> None:
         if message.kind == "worker":
-            self.control.workers.add(message)
+            if not self.control.workers.add(message):
+                self._master.send("introduce", row=message.fields["row"])
+        elif message.kind == "certificate" and message.descriptors:
+            self.control.certificates.use(from_message(message))
+        elif message.kind == "commit":
+            if self._committed is not None:
+                self._committed.set(message.fields.get("error", ""))
         elif message.kind == "log" and message.descriptors:
             self.control.log.adopt(message.fields["path"], message.descriptors[0])
         else:

@@ -12,14 +12,16 @@ from gevent import get_hub
 from setproctitle import setproctitle
 
 from greenlb.board import Board, BoardFull
+from greenlb.config import names
 from greenlb.model import Backend, Config, Frontend
 from greenlb.net import greenlets
+from greenlb.net.certs import TlsConfigError
 from greenlb.observe import log as logging
 from greenlb.observe.stats import Books, gauges
 from greenlb.observe.targets import open_file, open_socket
 from greenlb.observe.vitals import Vitals, places
 from greenlb.process import applications, control, privileges, runtime, worker
-from greenlb.process.certificates import Certificates, to_descriptor
+from greenlb.process.certificates import Certificates, from_message, to_descriptor
 from greenlb.process.channel import Message
 from greenlb.process.handover import Handover
 from greenlb.process.listening import CannotStart, bind_all
@@ -123,9 +125,20 @@ class Farm:
             gauges=[*gauges(self.board), *standing(self.board), *places(self.board)],
             worker_timeout=settings.worker_timeout,
             hard_stop_after=settings.hard_stop_after,
-            services={"log": self._open_log},
+            services={"log": self._open_log, "commit": self._commit},
             turn=self._turn,
         )
+
+    def addresses(self) -> dict[str, str]:
+        """For the environment of the next program: where servers with a name are that have moved since
+        the configuration was read, which ``init-addr last`` asks for."""
+        standings = Standings(self.config, self.board)
+        now = {
+            f"{backend.name}/{server.name} {server.address.name}": address.host
+            for backend, server in standings.servers()
+            if (address := standings.read(server).address) is not None and address.host
+        }
+        return names.remember(now)
 
     def _worker(self, seat: Seat) -> int:
         name_process(seat.name)
@@ -157,7 +170,7 @@ class Farm:
         self._confine(seat)
         books = Books(self.config, self.board, seat.row)
         standings = Standings(self.config, self.board)
-        made = control.Control(self.config, self.prepared, books, self.log, standings)
+        made = control.Control(self.config, self.prepared, books, self.log, standings, self.certificates)
         made.host(list(runtime.levels(self.config.settings, self.runtime_sockets)))
         status = control.Seated(made, seat, self.board, vitals).run()
         tables.stop()
@@ -191,6 +204,17 @@ class Farm:
                 opened = open_file(path) if target.kind == "file" else open_socket(path)
                 return {"path": path}, [opened]
         return {"path": path}, []
+
+    def _commit(self, message: Message) -> tuple[dict[str, object], list[int]]:
+        """A certificate that an operator has set: for the workers to come."""
+        if not message.descriptors:
+            return {"error": "no descriptor is left to pass it on"}, []
+        try:
+            self.certificates.use(from_message(message))
+        except TlsConfigError as problem:
+            return {"error": str(problem)}, []
+        self._say(5, f"certificate {message.fields['file']} was set at run time and is in use")
+        return {"error": ""}, []
 
     def _say(self, severity: int, text: str) -> None:
         self.log.event(severity, text, self.config.settings.log_targets)

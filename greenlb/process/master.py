@@ -239,6 +239,11 @@ class Master:
             child.ready = True
             self._note_ready()
             return
+        if message.kind == "introduce":  # a descriptor was lost on the way: again, when there may be room
+            row = message.fields["row"]
+            again = [each for each in self.children if each.seat.role == WORKER and each.seat.row == row]
+            self.timers.after(TURN, lambda: [self._introduce(each) for each in again])
+            return
         service = self.plan.services.get(message.kind) if self.plan is not None else None
         if service is not None:
             fields, descriptors = service(message)
@@ -452,7 +457,7 @@ class Master:
             return
         self.log(NOTICE, "Reloading greenlb")
         self.notifier.reloading()
-        self._checker = Checker(self.launch.check, self.launch.environment, self._sockets(), self.timers)
+        self._checker = Checker(self.launch.check, self.launch.surroundings, self._sockets(), self.timers)
 
     def _sockets(self) -> dict[str, int]:
         if self.plan is not None:
@@ -470,7 +475,7 @@ class Master:
             self._keep_going(f"the configuration has errors (exit status {code})")
             return
         try:
-            self._handover().execute(list(self.launch.command), self.launch.environment)
+            self._handover().execute(list(self.launch.command), self.launch.surroundings)
         except OSError as error:
             self._keep_going(f"{self.launch.command[0]} cannot be executed: {error.strerror}")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from greenlb.exchange import Exchange
+from greenlb.process.certificates import Certificates, from_message
 from greenlb.process.channel import Message
 from greenlb.proxy import sessions
 from greenlb.proxy.farm_state import Follower
@@ -21,14 +22,16 @@ class Requests:
     """Each kind of request with what does it: given the request's message, it gives the
     answer's fields."""
 
-    def __init__(self, worker: Worker, follower: Follower, row: int = 0) -> None:
+    def __init__(self, worker: Worker, follower: Follower, certificates: Certificates, row: int = 0) -> None:
         self._row = row
+        self._certificates = certificates
         self._worker = worker
         self._follower = follower
         self._kinds: Mapping[str, Callable[[Message], Answer]] = {
             "servers": self._servers,
             "reopen": self._reopen,
             "drain": self._drain,
+            "certificate": self._certificate,
             "sessions": self._sessions,
             "shut": self._shut,
         }
@@ -50,6 +53,12 @@ class Requests:
 
     def _reopen(self, message: Message) -> Answer:
         self._worker.log.reopen()
+        return {}
+
+    def _certificate(self, message: Message) -> Answer:
+        """Serve with the certificate that came along: it was found good by who sends it."""
+        if message.descriptors:
+            self._certificates.use(from_message(message))
         return {}
 
     def _sessions(self, message: Message) -> Answer:

@@ -23,12 +23,13 @@ from greenlb.observe.sampler import OFTEN, Sampler
 from greenlb.observe.stats import Books
 from greenlb.observe.vitals import Vitals
 from greenlb.process import applications, runtime, services
-from greenlb.process.certificates import Certificates, from_descriptor
+from greenlb.process.certificates import Certificates, Desk, from_message
 from greenlb.process.channel import Message
 from greenlb.process.inbox import Inbox
 from greenlb.process.listening import bind_all, binds, key
 from greenlb.process.packing import send_packed
 from greenlb.process.prepared import Prepared, descriptors
+from greenlb.process.pulse import Pulse
 from greenlb.process.relay import Relay
 from greenlb.process.requests import Requests
 from greenlb.process.seat import Seat, milliseconds
@@ -40,7 +41,6 @@ from greenlb.proxy.frontend import LiveFrontend
 from greenlb.proxy.listener import Listener
 from greenlb.proxy.names.names import Names
 from greenlb.proxy.plane import Plane
-from greenlb.proxy.pulse import Pulse
 from greenlb.proxy.shared import ALONE, Alone
 from greenlb.proxy.standing import Standings
 from greenlb.proxy.sticking import TableKeeper
@@ -143,10 +143,11 @@ class Seated:
         self._vitals = vitals
         self._certificates = certificates
         self.follower = Follower(worker.plane.backends.values(), standings)
+        self._row = seat.row
         self._cells = board.row(seat.row)
         self._master = Inbox(seat.channel, self._from_master, self._orphaned)
         self._control: Inbox | None = None
-        self._requests = Requests(worker, self.follower, seat.row)
+        self._requests = Requests(worker, self.follower, certificates, seat.row)
         self._relay = Relay()
         worker.execute = self.ask_control
         if isinstance(worker.plane.books, observing.ObservingBooks):
@@ -173,11 +174,12 @@ class Seated:
             case "control" if message.descriptors:
                 self._control = Inbox(message.channel(), self._from_control, self._relay.lost)
                 self._relay.control = self._control
+            case "control":
+                self._master.send("introduce", row=self._row)
             case "log" if message.descriptors:
                 self.worker.log.adopt(message.fields["path"], message.descriptors[0])
             case "certificate" if message.descriptors:
-                file, length = message.fields["file"], message.fields["length"]
-                self._certificates.use(from_descriptor(file, length, message.descriptors[0]))
+                self._certificates.use(from_message(message))
             case _:
                 message.close()
 
@@ -240,10 +242,12 @@ def run(config: Config, prepared: Prepared) -> int:
     look.start(beat)
     sample = hub.loop.timer(OFTEN, OFTEN, ref=False)
     sample.start(sampler.sample)
-    requests = Requests(worker, Follower(backends, farm.standings))
+    requests = Requests(worker, Follower(backends, farm.standings), certificates)
     commands = Runtime(
         Operations(
-            config, books, log, worker.plane.backends, farm, checks, sampler, requests.ask, names=names
+            *(config, books, log, worker.plane.backends, farm, checks, sampler, requests.ask),
+            names=names,
+            desk=Desk(certificates),
         ),
         TABLE,
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from greenlb.admin.figures import commands as figures
-from greenlb.admin.runtime import basics, names, servers, sessions, tables
+from greenlb.admin.runtime import basics, certificates, names, servers, sessions, tables
 from greenlb.admin.runtime.command import Command
 
 TABLE: Final[tuple[Command, ...]] = tuple(
     sorted(
         (
             *basics.COMMANDS,
+            *certificates.COMMANDS,
             *figures.COMMANDS,
             *servers.COMMANDS,
             *sessions.COMMANDS,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from greenlb.admin.runtime.desk import Desk, Empty, Transaction
 from greenlb.model import Config, RuntimeSocket, Server
 from greenlb.observe.log import Log
 from greenlb.observe.sampler import Sampler
@@ -41,6 +42,8 @@ class Operations:
     ask: Ask = _nobody
     workers: int = 0
     names: Names | None = None
+    desk: Desk = field(default_factory=Empty)
+    transaction: Transaction = field(default_factory=Transaction)
     started: float = field(default_factory=time.monotonic)
 
     @property
