@@ -30,11 +30,14 @@ _LEAST: Final = 0.05
 
 class Rates(NamedTuple):
     """What happened to one object in the last second: sessions or, on servers, requests given to it;
-    connections; HTTP requests."""
+    connections; HTTP requests; TLS sessions, and those of them that were new; bytes sent to clients."""
 
     sessions: int = 0
     connections: int = 0
     requests: int = 0
+    tls: int = 0
+    keys: int = 0
+    sent: int = 0
 
 
 class _Now(NamedTuple):
@@ -46,13 +49,17 @@ class _Now(NamedTuple):
     sessions: int
     arrivals: int
     requests: int
+    tls: int = 0
+    keys: int = 0
+    sent: int = 0
 
 
 _SEEN: Final = {
-    "L": ("scur", "stot", "dcon", "req_tot"),
+    "L": ("scur", "stot", "dcon", "req_tot", "ssl_sess", "ssl_reused_sess", "bout"),
     "S": ("scur", "qcur", "stot", "wretr", "wredis", "req_tot"),
     "B": ("scur", "qcur", "stot", "req_tot"),
 }
+_NOTHING: Final = _Now(0, 0, 0, 0, 0)
 _BROKEN: Final = ("ereq", "econ", "eresp")
 _WATCHED: Final = {
     "L": ("hrsp_5xx", "ereq"),
@@ -64,8 +71,8 @@ _WATCHED: Final = {
 def _now(kind: str, cells: Sequence[int]) -> _Now:
     """Cells of _SEEN."""
     if kind == "L":
-        scur, stot, refused, requests = cells
-        return _Now(scur, 0, stot - refused, stot, requests)
+        scur, stot, refused, requests, tls, resumed, sent = cells
+        return _Now(scur, 0, stot - refused, stot, requests, tls, tls - resumed, sent)
     scur, qcur, stot, *again, requests = cells
     return _Now(scur, qcur, stot + sum(again), stot, requests)
 
@@ -122,6 +129,7 @@ class Sampler:
             self._objects.append(_Object(whole, http, parts))
         self._index = {each.block.first: n for n, each in enumerate(self._objects)}  # of two, the whole
         self._shown = sorted(self._index.values())
+        self._fronts = [n for n, each in enumerate(self._objects) if each.block.kind == "F"]
         self._read = books.board.gather(columns)
         self._looks: deque[tuple[float, list[_Now]]] = deque()
         self._history: deque[_Second] = deque(maxlen=KEPT)
@@ -160,6 +168,12 @@ class Sampler:
     def _raise(self, before: list[_Now] | None, states: list[_Now], moment: int) -> None:
         """Raise the maxima to what is seen now."""
         first, span = self._looks[0][1], self._looks[-1][0] - self._looks[0][0]
+        rates = self.whole()
+        process = self._books.process
+        self._lift(process, "rate_max", rates.sessions)
+        self._lift(process, "conn_rate_max", rates.connections)
+        self._lift(process, "ssl_rate_max", rates.tls)
+        self._lift(process, "ssl_key_rate_max", rates.keys)
         for n in self._shown:
             now, then = states[n], first[n]
             if before is not None and now == then == before[n] and not now.scur and not now.qcur:
@@ -276,6 +290,14 @@ class Sampler:
             columns = [[second[column][n] for second in entries] for column in range(len(_Second._fields))]
             yield Series(self._objects[n].block, *columns)
 
+    def whole(self) -> Rates:
+        """Of all frontends."""
+        return self._whole(*self._looks[0], *self._looks[-1]) if self._looks else Rates()
+
+    def _whole(self, old: float, first: list[_Now], new: float, last: list[_Now]) -> Rates:
+        before = _together("F", [first[n] for n in self._fronts])
+        return _rates(before, _together("F", [last[n] for n in self._fronts]), new - old)
+
 
 def average(values: Mapping[str, int], timer: str) -> int:
     """Microseconds of ``timer`` for one of the last requests of a server or a backend, from its counters."""
@@ -286,16 +308,12 @@ def average(values: Mapping[str, int], timer: str) -> int:
 def _rates(before: _Now, now: _Now, span: float) -> Rates:
     """In a second, when a look came late; what happened since the first look otherwise."""
     late = max(1.0, span / SECOND) if span > 1.25 * SECOND else 1.0
-    return Rates(
-        max(0, round((now.sessions - before.sessions) / late)),
-        max(0, round((now.arrivals - before.arrivals) / late)),
-        max(0, round((now.requests - before.requests) / late)),
-    )
+    return Rates(*(max(0, round((new - old) / late)) for old, new in zip(before[2:], now[2:], strict=True)))
 
 
 def _together(kind: str, parts: Sequence[_Now]) -> _Now:
     """A frontend of its listeners, a backend of its servers and its own."""
     if not parts:
-        return _Now(0, 0, 0, 0, 0)
+        return _NOTHING
     whole = _Now(*map(sum, zip(*parts, strict=True)))
     return whole if kind == "F" else whole._replace(sessions=whole.arrivals)

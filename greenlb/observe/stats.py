@@ -24,10 +24,11 @@ HTTP_CODES: Final = ("hrsp_other", "hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx
 
 
 class Counter(NamedTuple):
-    """A cell of frontends (``F``), listeners (``L``), servers (``S``) or a backend's own block (``B``).  A
-    gauge goes down as well as up.  What is ``sampled`` is kept by the one process that samples, for it
-    cannot be added up; ``of`` names the gauge that a maximum is of.  A ``peak`` is each process's own
-    highest, and the highest of them is the farm's: these stand last, behind what is added up."""
+    """A cell of frontends (``F``), listeners (``L``), servers (``S``), a backend's own block (``B``) or of
+    all together (``P``).  A gauge goes down as well as up.  What is ``sampled`` is kept by the one process
+    that samples, for it cannot be added up; ``of`` names the gauge that a maximum is of.  A ``peak`` is
+    each process's own highest, and the highest of them is the farm's: these stand last, behind what is
+    added up."""
 
     kinds: str
     doc: str
@@ -42,9 +43,11 @@ COUNTERS: Final[dict[str, Counter]] = {
     "qcur": Counter("SB", "requests queued now", gauge=True),
     "smax": Counter("FLSB", "most sessions at one time", sampled=True, of="scur"),
     "qmax": Counter("SB", "most requests queued at one time", sampled=True, of="qcur"),
-    "rate_max": Counter("FSB", "most sessions in a second", sampled=True),
+    "rate_max": Counter("FSBP", "most sessions in a second", sampled=True),
     "req_rate_max": Counter("F", "most requests in a second", sampled=True),
-    "conn_rate_max": Counter("F", "most connections in a second", sampled=True),
+    "conn_rate_max": Counter("FP", "most connections in a second", sampled=True),
+    "ssl_rate_max": Counter("P", "most TLS sessions in a second", sampled=True),
+    "ssl_key_rate_max": Counter("P", "most new TLS sessions in a second", sampled=True),
     "lastsess": Counter(
         "SB", "when the last session began: milliseconds of the monotonic clock", sampled=True
     ),
@@ -189,6 +192,7 @@ class Books:
         self._backends: dict[int, Cells] = {}
         self._frontends: list[_Listeners] = []
         self._farms: list[_Servers] = []
+        self.process = _block(board, "P", "all")
         for frontend in config.frontends:
             name = frontend.name
             listeners = [_block(board, "L", f"{name}/{bind.name} {bind.address}") for bind in frontend.binds]
@@ -208,6 +212,7 @@ class Books:
         return (
             FIRST
             + 1
+            + Cells.size("P")
             + fronts
             + sum(Cells.size("B") + len(b.servers) * Cells.size("S") for b in config.backends)
         )
@@ -372,7 +377,7 @@ class Books:
         what the others have counted is taken off in its own row, and they go on counting."""
         board = self.board
         for whole, parts in self.groups():
-            for block in {id(block): block for block in (*parts, whole)}.values():
+            for block in {id(block): block for block in (*parts, whole, self.process)}.values():
                 for name, counter in COUNTERS.items():
                     if block.kind not in counter.kinds or counter.gauge:
                         continue
@@ -453,8 +458,8 @@ def _layout(kind: str) -> str:
     return f"{zlib.crc32(names.encode()):08x}"
 
 
-_LAYOUTS: Final = {kind: _layout(kind) for kind in "FLSB"}
+_LAYOUTS: Final = {kind: _layout(kind) for kind in "FLSBP"}
 _NAMES: Final = {
-    kind: [name for name, counter in COUNTERS.items() if kind in counter.kinds] for kind in "FLSB"
+    kind: [name for name, counter in COUNTERS.items() if kind in counter.kinds] for kind in "FLSBP"
 }
 _PEAKS: Final = {kind: sum(COUNTERS[name].peak for name in names) for kind, names in _NAMES.items()}
