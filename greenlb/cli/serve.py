@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from greenlb.board import Board
 from greenlb.cli.configuration import NoConfiguration, Ready, read
 from greenlb.cli.flags import Options
 from greenlb.cli.messages import Messages
+from greenlb.config import names
 from greenlb.model import Global, LogTarget
 from greenlb.observe import log as logging
 from greenlb.process import checker, farm, handover, privileges, runtime
@@ -20,6 +22,9 @@ from greenlb.process.listening import CannotStart, passed, try_all
 from greenlb.process.master import Master
 from greenlb.process.notify import Notifier
 from greenlb.process.plan import Launch
+
+_OURS: Final = (handover.VARIABLE, names.VARIABLE)
+"""What one program tells the next in its environment."""
 
 
 def serve(options: Options, ready: Ready, messages: Messages) -> int:
@@ -102,7 +107,7 @@ class _Mastery:
             self._farm.plan() if self._farm is not None else None,
             board,
             self._say,
-            launch(),
+            launch(self._farm.addresses if self._farm is not None else dict),
             left,
             Notifier(),
             serving,
@@ -119,9 +124,9 @@ class _Mastery:
         log.failure(f"process {os.getpid()} failed", error)
 
 
-def launch() -> Launch:
-    """How this very command is started again."""
+def launch(remembered: Callable[[], Mapping[str, str]]) -> Launch:
+    """How this very command is started again, knowing what is ``remembered``."""
     words = sys.argv[1:]
     program = [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(words)]]
-    environment = {name: value for name, value in os.environ.items() if name != handover.VARIABLE}
-    return Launch([*program, "-c", *words], [*program, *words], environment)
+    environment = {name: value for name, value in os.environ.items() if name not in _OURS}
+    return Launch([*program, "-c", *words], [*program, *words], environment, remembered)

@@ -29,7 +29,8 @@ class Context:
     for.  ``texts`` remembers what each compiled callable was written as, by its ``id``: the model keeps
     the callable alive, and ``dump`` prints the text.  ``tables`` are the stick tables of all sections,
     ``farm`` their names and those of their servers, ``services`` what rules answer with,
-    ``reads`` what of connections they read, ``patterns`` the files that they look into."""
+    ``reads`` what of connections they read, ``patterns`` the files that they look into,
+    ``used_acls`` what of a section's acls is used, by the ``id`` of its Settings."""
 
     problems: Problems
     settings: Settings
@@ -37,10 +38,12 @@ class Context:
     texts: dict[int, str] = field(default_factory=dict)
     tables: Tables = field(default_factory=Tables)
     resolvers: Mapping[str, Settings] = field(default_factory=dict)
+    addresses: Mapping[str, str] = field(default_factory=dict)
     farm: Farm = field(default_factory=Farm)
     services: Services = field(default_factory=Services)
     reads: set[str] = field(default_factory=set)
     patterns: Patterns = field(default_factory=Patterns)
+    used_acls: dict[int, set[str]] = field(default_factory=dict)
     watch: Watch | None = None
 
     def written(self, compiled: Compiled, text: str, where: Where | None = None) -> Compiled:

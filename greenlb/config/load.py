@@ -13,7 +13,7 @@ from greenlb.config.context import Context, Watch
 from greenlb.config.crosschecks import check
 from greenlb.config.effective import effective
 from greenlb.config.logs import hostname, targets
-from greenlb.config.names import resolvers
+from greenlb.config.names import remembered, resolvers
 from greenlb.config.predicates import Facts
 from greenlb.config.problems import Problem, Problems
 from greenlb.config.proxies import build
@@ -74,6 +74,7 @@ def load_text(text: str, name: str = "(text)") -> Loaded:
 
 def _parse(text: str, name: str, problems: Problems, facts: Facts) -> list[ini.Section]:
     """The sections of a text, in whichever of the two spellings it is."""
+    problems.sources[name] = text.split("\n")
     if haproxy.is_haproxy(text):
         return haproxy.parse(text, name, problems, os.environ, facts)
     return ini.parse(text, name, problems)
@@ -87,6 +88,7 @@ def _load(
     context.log_targets = targets(context, sections.settings)
     context.tables = declare(context, sections.proxies)
     context.resolvers = sections.of("resolvers")
+    context.addresses = remembered(os.environ)
     declare_farm(context.farm, sections.proxies)
     frontends: list[Frontend] = []
     backends: list[Backend] = []

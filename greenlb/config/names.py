@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
@@ -22,6 +23,27 @@ _METHODS: Final = ("last", "libc")
 """``init-addr`` of a server that does not say."""
 _RESOLV_CONF: Final = "/etc/resolv.conf"
 _TRANSPORT: Final = re.compile(r"(tcp|udp)(?:4|6)?@")
+
+VARIABLE: Final = "GREENLB_ADDRESSES"
+"""In the environment of a program that takes over from another: where servers were, as JSON."""
+_LONGEST: Final = 100_000
+"""Bytes of it; the kernel takes no more than 128 KiB in one variable (execve(2))."""
+
+
+def remember(addresses: Mapping[str, str]) -> dict[str, str]:
+    """Numeric addresses, by ``backend/server`` and the address as configured, for the environment of the next
+    program."""
+    text = json.dumps(addresses, separators=(",", ":"))
+    return {VARIABLE: text} if addresses and len(text) <= _LONGEST else {}
+
+
+def remembered(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the program before has left."""
+    try:
+        found: dict[str, str] = json.loads(environment.get(VARIABLE, "{}"))
+    except ValueError:  # somebody else's variable of that name
+        return {}
+    return found
 
 
 # --- sections ----------------------------------------------------------------------------------------
@@ -103,9 +125,9 @@ class Located(NamedTuple):
     warning: str = ""
 
 
-def locate(text: str, fields: Mapping[str, Any], known: Mapping[str, Settings]) -> Located:
-    """What a server's address says, with the keywords beside it; ``known`` are the resolvers sections.
-    Raises ConfigError."""
+def locate(text: str, fields: Mapping[str, Any], known: Mapping[str, Settings], last: str = "") -> Located:
+    """What a server's address says, with the keywords beside it; ``known`` are the resolvers sections,
+    ``last`` is where it was before a reload, if it had moved.  Raises ConfigError."""
     resolution = _resolution(fields, known)
     endpoint = parse_endpoint(text)
     if endpoint.unix:
@@ -119,14 +141,13 @@ def locate(text: str, fields: Mapping[str, Any], known: Mapping[str, Settings]) 
         resolution = _named(resolution, endpoint.host)
     methods = fields.get("init_addr", _METHODS)
     _check_methods(methods)
-    host, warning = _first(endpoint, methods)
+    host, warning = _first(endpoint, methods, last)
     forget = "last" not in methods
     return Located(Address(host, port, name=text), resolution, forget, warning)
 
 
-def _first(endpoint: Endpoint, methods: tuple[str, ...]) -> tuple[str, str]:
-    """The host that the first method gives that works (``last`` is found in the board), and a warning.
-    Raises ConfigError: none does."""
+def _first(endpoint: Endpoint, methods: tuple[str, ...], last: str) -> tuple[str, str]:
+    """The host that the first method gives that works, and a warning.  Raises ConfigError: none does."""
     failure = f"could not resolve address '{endpoint.host}'"
     tried = False
     for method in methods:
@@ -139,6 +160,8 @@ def _first(endpoint: Endpoint, methods: tuple[str, ...]) -> tuple[str, str]:
                 failure, tried = str(error), True
         elif method != "last":
             return str(ipaddress.ip_address(method)), ""
+        elif last:
+            return last, ""
     raise ConfigError(f"{failure}; with 'init-addr last,libc,none' it starts without an address")
 
 

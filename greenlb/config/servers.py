@@ -134,7 +134,8 @@ class _Line:
 
     def _locate(self) -> Located:
         name, text, *_ = self.line.words
-        located = locate(text, self.fields, self.context.resolvers)
+        last = self.context.addresses.get(f"{self.backend.name}/{name} {text}", "")
+        located = locate(text, self.fields, self.context.resolvers, last)
         if located.warning:
             self.context.problems.warning(
                 self.line.where, f"'server {self.backend.name}/{name}' : {located.warning}"

@@ -52,3 +52,9 @@ class Launch:
     check: Sequence[str] = ()
     command: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    remembered: Callable[[], Mapping[str, str]] = dict
+
+    @property
+    def surroundings(self) -> dict[str, str]:
+        """The environment, with what the next program is to know of this one as it is now."""
+        return {**self.environment, **self.remembered()}

@@ -188,6 +188,7 @@ def test_workers_follow_and_a_reload_keeps_addresses(
     farm = Farm(lb)
     eventually(lambda: {lb.ask().body for _ in range(6)} == {b"s1"}, "both workers know its address")
     nameserver.close()
+    farm.rewrite(("init-addr last,none", "init-addr last"))
     farm.reload()
     assert {lb.ask().body for _ in range(6)} == {b"s1"}
     farm.kill("control")

@@ -78,8 +78,8 @@ RESOLVERS: Final = Table(
             kind=Duration(),
             field="valid",
             default="10s",
-            doc="How old the last good answer must be for a check that cannot connect in time to have the name "
-            "looked up at once.",
+            doc="How old the last good answer must be for a check that could not connect in time to have the "
+            "name looked up at once.",
             example="10s",
         ),
         *(
