@@ -186,14 +186,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Wsgi:
-    """``server NAME = wsgi:MODULE:ATTRIBUTE``.  ``factory``: it is called once for the application;
-    ``chdir`` is where it is imported from, ``mount`` its SCRIPT_NAME."""
+    """``server NAME = wsgi:MODULE:ATTRIBUTE``; ``factory``: it is called once for the application."""
 
     module: str
     attribute: str
     factory: bool = False
-    chdir: str = ""
-    mount: str = ""
+    chdir: str = ""  # where it is imported from
+    mount: str = ""  # its SCRIPT_NAME
 
     def __str__(self) -> str:
         return f"{self.module}:{self.attribute}{'()' * self.factory}"

@@ -16,9 +16,9 @@ from typing import Final
 
 from greenlb.model import Backend, Config, Server, Where, Wsgi
 from greenlb.process import privileges
+from greenlb.process.pulse import Pulse
 from greenlb.protocol.wsgi import Application
 from greenlb.proxy.plane import Plane
-from greenlb.proxy.pulse import Pulse
 
 _SKIPPED: Final = (os.path.dirname(importlib.__file__), "<frozen importlib", __file__)
 

@@ -143,6 +143,7 @@ class Seated:
         self._vitals = vitals
         self._certificates = certificates
         self.follower = Follower(worker.plane.backends.values(), standings)
+        self.follower.turned = sessions.marked(worker.frontends)
         self._row = seat.row
         self._cells = board.row(seat.row)
         self._master = Inbox(seat.channel, self._from_master, self._orphaned)
@@ -218,6 +219,7 @@ def run(config: Config, prepared: Prepared) -> int:
     runtime_sockets = runtime.bind_all(config.settings)
     backends = list(worker.plane.backends.values())
     farm = FarmState(backends, Standings(config, board), books)
+    farm.follower.turned = sessions.marked(worker.frontends)
     turning = Turning(backends, farm, books, log.event, log.failure, listens(config))
     checks = Runner(backends, turning, config, prepared.contexts.of_check)
     if isinstance(books, observing.ObservingBooks):
@@ -242,7 +244,7 @@ def run(config: Config, prepared: Prepared) -> int:
     look.start(beat)
     sample = hub.loop.timer(OFTEN, OFTEN, ref=False)
     sample.start(sampler.sample)
-    requests = Requests(worker, Follower(backends, farm.standings), certificates)
+    requests = Requests(worker, farm.follower, certificates)
     commands = Runtime(
         Operations(
             *(config, books, log, worker.plane.backends, farm, checks, sampler, requests.ask),

@@ -439,7 +439,7 @@ def response(status: str, headers: Sequence[tuple[str, str]]) -> Response:
     if found is None:
         raise ApplicationError(f"{status!r} is no status: expected one such as '200 OK'")
     try:
-        raw = "".join(["\r\n", *[f"{name}: {value}\r\n" for name, value in headers]]).encode("latin-1")
+        raw = "".join(["\r\n", *[name + ": " + value + "\r\n" for name, value in headers]]).encode("latin-1")
     except (TypeError, ValueError):
         raise ApplicationError(f"{headers!r} is no list of fields: expected pairs of latin-1 text") from None
     if _LAW.fullmatch(raw) is None or raw.count(b"\r\n") != len(headers) + 1:

@@ -384,25 +384,19 @@ class LiveBackend:
         else an idle one, else a new one.  ``bound``: the server a cookie names.  ``fresh``: do not reuse.
         ``avoid``: the server that failed before, of a retry.  ``watch`` ends it when the client goes.
         The caller releases the slot.  Raises Refusal."""
-        again = False  # the same server once more: that is still the time it takes to connect
+        # the same server once more: that is still the time it takes to connect
+        again = bound is not None and bound is avoid
         while True:
             state = self._take(x, bound, avoid, watch)
             if avoid is not None:
                 self._note_retry(x, avoid, state)
             x.server = state.server
-            if x.kept is not None and x.kept is not state.server:  # its cookie's server could not be reached
-                x.kept = None
-                if x.cookie_in == "V":
-                    x.cookie_in = "D"
+            if x.kept is not None and x.kept is not state.server:
+                _forsake(x)
             if not again:
                 x.served = time.monotonic()
-            if state.app is not None:  # there is nothing to connect to
-                x.reused = True
-                x.connected = x.served
-                x.ends = state.app.ends
-                return state.app
             name = state.name(x)
-            upstream = None if fresh else self._reuse(x, state, held, name)
+            upstream = state.app or (None if fresh else self._reuse(x, state, held, name))
             if upstream is not None:
                 x.reused = True
                 x.connected = x.served
@@ -479,6 +473,13 @@ class LiveBackend:
             timeout = model.timeouts.connect
             pause(TURN_AROUND if timeout is None else min(TURN_AROUND, timeout))
         return state if state.up or forced or model.persist else None
+
+
+def _forsake(x: Exchange) -> None:
+    """Its cookie's server could not be reached."""
+    x.kept = None
+    if x.cookie_in == "V":
+        x.cookie_in = "D"
 
 
 def _kind(model: Backend) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from greenlb import replies
 from greenlb.exchange import Exchange
 from greenlb.message import Reply, Request, Response
 from greenlb.model import LogTarget, Wsgi
+from greenlb.net.sockets import Stream
 from greenlb.protocol.wsgi import Application, Environ, Errors, mounted
 from greenlb.proxy.serving import Serving, template
 from greenlb.proxy.upload import Cut
@@ -23,9 +24,15 @@ if TYPE_CHECKING:
 _WARNING = 4
 
 
+class _Nowhere:
+    """What an application has in the place of a stream."""
+
+    facts = None
+
+
 class AppUpstream(Upstream):
-    """What an exchange with an application has in the place of a connection; there is no ``stream``.
-    ``application`` is None in processes that do not serve."""
+    """What an exchange with an application has in the place of a connection.  ``application`` is None in
+    processes that do not serve."""
 
     __slots__ = ("_errors", "_log", "_processes", "_targets", "app", "application", "label")
 
@@ -33,6 +40,7 @@ class AppUpstream(Upstream):
         backend = state.backend
         self.app = app
         self.state = state
+        self.stream = cast(Stream, _Nowhere())
         self.application: Application | None = None
         self.ends = ("", 0, state.server.address)
         self.label = f"{backend.model.name}/{state.server.name} ({app})"
