@@ -15,9 +15,10 @@ class Upstream:
     """One connection to ``state``'s server.
 
     ``name`` is what its TLS was asked for; ``used`` counts the exchanges it carried; ``ends`` are our own
-    address and port on it, and the server's address; ``pool`` is where it waits when it is idle.  ``private``: it carries an authentication of the connection itself (NTLM,
-    Negotiate), so it belongs to one client for good.  ``announced``: it began with a PROXY header that
-    names one client, so no other may use it.
+    address and port on it, and the server's address; ``pool`` is where it waits when it is idle.
+    ``private``: it carries an authentication of the connection itself (NTLM, Negotiate), so it belongs to one
+    client for good.  ``announced``: it began with a PROXY header that names one client, so no other may use
+    it.
     """
 
     __slots__ = ("announced", "ends", "name", "pool", "private", "state", "stream", "used")
