@@ -33,7 +33,7 @@ from greenlb.process.pulse import Pulse
 from greenlb.process.relay import Relay
 from greenlb.process.requests import Requests
 from greenlb.process.seat import Seat, milliseconds
-from greenlb.proxy import observing
+from greenlb.proxy import observing, sessions
 from greenlb.proxy.checks.runner import Runner, listens
 from greenlb.proxy.checks.turning import Turning
 from greenlb.proxy.farm_state import FarmState, Follower

@@ -58,6 +58,8 @@ class Follower:
     def __init__(self, backends: Iterable[LiveBackend], standings: Standings) -> None:
         self._standings = standings
         self._generation = -1
+        self.turned: Callable[[LiveBackend, ServerState], None] = lambda backend, state: None
+        """Called when a server went down or came back."""
         self._states: list[tuple[LiveBackend, ServerState]] = [
             (backend, state) for backend in backends for state in backend.states
         ]
@@ -89,6 +91,7 @@ class Follower:
                 backend.rebuild()
             if up is not state.up:
                 moved[f"{backend.model.name}/{server.name}"] = backend.set_up(state, up)
+                self.turned(backend, state)
         return moved
 
 
@@ -107,7 +110,7 @@ class FarmState:
         self.standings = standings
         self._books = books
         self._tell = tell
-        self._follower = Follower(backends, standings)
+        self.follower = Follower(backends, standings)
         self._names = {
             id(state.server): f"{backend.model.name}/{state.server.name}"
             for backend in backends
@@ -128,7 +131,7 @@ class FarmState:
         for _, server in self.standings.servers():
             if id(server) in self._trackers:
                 self._write_trackers(server)
-        self._follower.follow()
+        self.follower.follow()
         for each in self._checked.values():
             self._recount(each)
             self.counted(each)
@@ -146,7 +149,7 @@ class FarmState:
             self._write_trackers(server)
             if id(server) in self._checked:
                 self._recount(self._checked[id(server)])
-        moves = [self._follower.follow(), *self._tell()]
+        moves = [self.follower.follow(), *self._tell()]
         for server in down:
             if server.slowstart and self.standings.read(server).up(server):
                 self.recovered(server)

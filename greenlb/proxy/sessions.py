@@ -14,7 +14,7 @@ from typing import Any
 from gevent import get_hub
 
 from greenlb.exchange import Exchange
-from greenlb.proxy.backend import Refusal
+from greenlb.proxy.backend import LiveBackend, Refusal, ServerState
 from greenlb.proxy.frontend import LiveFrontend
 from greenlb.proxy.http_mode import HttpConnection
 from greenlb.proxy.tcp_mode import TcpConnection
@@ -86,6 +86,20 @@ def shut(frontends: Iterable[LiveFrontend], wanted: Callable[[Exchange], bool], 
             get_hub().loop.run_callback(_end, carrier, x, cause)
             count += 1
     return count
+
+
+def marked(frontends: Iterable[LiveFrontend]) -> Callable[[LiveBackend, ServerState], None]:
+    """What is done when a server goes down (``on-marked-down``) or comes back (``on-marked-up``)."""
+
+    def turned(backend: LiveBackend, state: ServerState) -> None:
+        server = state.server
+        if not state.up and server.down_shuts_sessions:
+            shut(frontends, lambda x: x.server is server, "D")
+        elif state.up and server.up_shuts_backups and not server.backup and state.weight:
+            model = backend.model
+            shut(frontends, lambda x: x.backend is model and x.server is not None and x.server.backup, "U")
+
+    return turned
 
 
 def _end(carrier: Carrier, x: Exchange, cause: str) -> None:
