@@ -23,8 +23,8 @@ from greenlb.proxy.dialing import open_stream, socket_options
 from greenlb.proxy.pool import Pool
 from greenlb.proxy.queue import pause
 from greenlb.proxy.slots import LocalSlots
+from greenlb.proxy.upstream import wsgi
 from greenlb.proxy.upstream.network import Upstream
-from greenlb.proxy.upstream.wsgi import AppUpstream
 from greenlb.proxy.watch import ClientGone, Watch
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class ServerState:
         self.slots = shared.slots(backend.model, server, serve)
         self.queue = shared.queue(server, serve)
         self.pool = Pool()
-        self.app = AppUpstream(server.app, self) if server.app is not None else None
+        self.app = wsgi.AppUpstream(server.app, self) if server.app is not None else None
         books = backend.plane.books
         block = books.server(server)
         self.cells = books.cells
@@ -168,7 +168,7 @@ class LiveBackend:
         self.persistence = Persistence(model.cookie, model.servers, model.persist) if model.cookie else None
         self.queue = plane.shared.queue(model, self._serve_all)
         self.connections = 0
-        self.kind = _kind(model)
+        self.kind = wsgi.kind(model)
         self._socket_options = socket_options(model)
         self._retries = model.retries if "conn-failure" in model.retry_on else 0
         self.repeats = 0 if model.retry_on <= {"conn-failure"} else model.retries
@@ -380,10 +380,9 @@ class LiveBackend:
         avoid: ServerState | None = None,
         watch: Watch | None = None,
     ) -> Upstream:
-        """An upstream for ``x``, with a slot of its server taken: ``held`` (the client's own) when it fits,
-        else an idle one, else a new one.  ``bound``: the server a cookie names.  ``fresh``: do not reuse.
-        ``avoid``: the server that failed before, of a retry.  ``watch`` ends it when the client goes.
-        The caller releases the slot.  Raises Refusal."""
+        """An upstream for ``x``, with a slot of its server, which the caller releases: ``held`` (the client's)
+        if it fits, else an idle one, else a new one.  ``bound``: the server a cookie names.  ``fresh``: do not
+        reuse.  ``avoid``: who failed before.  ``watch`` ends it when the client goes.  Raises Refusal."""
         # the same server once more: that is still the time it takes to connect
         again = bound is not None and bound is avoid
         while True:
@@ -480,15 +479,6 @@ def _forsake(x: Exchange) -> None:
     x.kept = None
     if x.cookie_in == "V":
         x.cookie_in = "D"
-
-
-def _kind(model: Backend) -> str:
-    """What its servers are: ``network``, ``applications`` or ``mixed``; and whether to be ``careful``."""
-    apps = sum(server.app is not None for server in model.servers)
-    if apps and apps == len(model.servers):
-        return "applications"
-    careful = "careful " if model.abortonclose or not model.retry_on <= {"conn-failure"} else ""
-    return careful + ("mixed" if apps else "network")
 
 
 class _Elsewhere:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from greenlb import replies
 from greenlb.exchange import Exchange
 from greenlb.message import Reply, Request, Response
-from greenlb.model import LogTarget, Wsgi
+from greenlb.model import Backend, LogTarget, Wsgi
 from greenlb.net.sockets import Stream
 from greenlb.protocol.wsgi import Application, Environ, Errors, mounted
 from greenlb.proxy.serving import Serving, template
@@ -112,6 +112,15 @@ def call(
         return running.run(upstream.application, upstream.template(conn))
     finally:
         upstream.state.release()
+
+
+def kind(model: Backend) -> str:
+    """What its servers are: ``network``, ``applications`` or ``mixed``; and whether to be ``careful``."""
+    apps = sum(server.app is not None for server in model.servers)
+    if apps and apps == len(model.servers):
+        return "applications"
+    careful = "careful " if model.abortonclose or not model.retry_on <= {"conn-failure"} else ""
+    return careful + ("mixed" if apps else "network")
 
 
 _dated = (0, b"")
