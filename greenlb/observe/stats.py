@@ -394,23 +394,30 @@ class Books:
                         self.cells[place] -= board.total(place)
 
     def read(self) -> Iterator[Row]:
-        """The farm's numbers: frontends with their listeners, then backends, servers first.  Each is read
-        when it is asked for."""
-        for front in self._frontends:
-            model = front.model
-            name = model.name
-            parts = [self.values(block) for block in front.listeners]
-            yield Row("F", name, "FRONTEND", self._sum(front.own, parts), model, None, front.own)
-            for bind, block, values in zip(model.binds, front.listeners, parts, strict=True):
-                svname = f"sock-{bind.name}" if bind.name.isdigit() else bind.name
-                yield Row("L", name, svname, values, model, bind, block)
-        for farm in self._farms:
-            backend, parts = farm.model, []
-            for server, block in zip(backend.servers, farm.servers, strict=True):
-                parts.append(values := self.values(block))
-                yield Row("S", backend.name, server.name, values, backend, server, block)
-            parts.append(self.values(farm.own))
-            yield Row("B", backend.name, "BACKEND", self._sum(farm.own, parts), backend, None, farm.own)
+        """The farm's numbers, section by section: a frontend and its listeners, servers and their backend.
+        Each is read when it is asked for."""
+        sections: list[_Listeners | _Servers] = [*self._frontends, *self._farms]
+        for section in sorted(sections, key=lambda section: section.model.number):
+            if isinstance(section, _Listeners):
+                yield from self._read_frontend(section)
+            else:
+                yield from self._read_backend(section)
+
+    def _read_frontend(self, front: _Listeners) -> Iterator[Row]:
+        model = front.model
+        parts = [self.values(block) for block in front.listeners]
+        yield Row("F", model.name, "FRONTEND", self._sum(front.own, parts), model, None, front.own)
+        for bind, block, values in zip(model.binds, front.listeners, parts, strict=True):
+            svname = f"sock-{bind.name}" if bind.name.isdigit() else bind.name
+            yield Row("L", model.name, svname, values, model, bind, block)
+
+    def _read_backend(self, farm: _Servers) -> Iterator[Row]:
+        backend, parts = farm.model, []
+        for server, block in zip(backend.servers, farm.servers, strict=True):
+            parts.append(values := self.values(block))
+            yield Row("S", backend.name, server.name, values, backend, server, block)
+        parts.append(self.values(farm.own))
+        yield Row("B", backend.name, "BACKEND", self._sum(farm.own, parts), backend, None, farm.own)
 
     def values(self, block: Cells) -> dict[str, int]:
         """What a block holds, over all processes."""

@@ -132,7 +132,7 @@ ITEMS: Final[tuple[Item, ...]] = (
     Item(0, "Name", "POS", "str", "the product", lambda f: "greenlb"),
     Item(1, "Version", "POS", "str", "the HAProxy that it speaks like, and its own", lambda f: VERSION),
     Item(2, "Release_date", "POS", "str", "of the HAProxy that it speaks like", lambda f: "2023/03/28"),
-    Item(3, "Nbthread", "CGS", "u32", _ONE_OR_MORE, lambda f: max(1, f.farm.workers), "nbthread"),
+    Item(3, "Nbthread", "CGS", "u32", _ONE_OR_MORE, lambda f: len(f.workers), "nbthread"),
     Item(4, "Nbproc", "CGS", "u32", "always 1: all processes count as one", lambda f: 1, "nbproc"),
     Item(5, "Process_num", "KGP", "u32", "always 1", lambda f: 1, "relative_process_id"),
     Item(6, "Pid", "SGP", "u32", "of the process that answers", _pid),

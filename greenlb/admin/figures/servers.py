@@ -61,10 +61,9 @@ def state(farm: Operations, name: str) -> str:
     """How the servers of a backend, or of all, stand: what HAProxy could load again."""
     subjects = Subjects(farm)
     lines = [str(VERSION), f"# {COLUMNS}"]
-    for backend, server, live in _chosen(farm, name):
+    for backend, _, live in _chosen(farm, name):
         stand = subjects.stand(live)
-        changed = subjects.since_change(farm.books.values(farm.books.server(server)))
-        words = _words(backend, stand, live.address, changed)
+        words = _words(backend, stand, live.address, subjects.since(stand.standing.changed))
         lines.append(" ".join(str(word) for word in words))
     return "\n".join([*lines, ""])
 
@@ -94,7 +93,9 @@ def _host(address: Address | None) -> str:
 def _state(stand: Stand) -> int:
     if not stand.running:
         return STOPPED
-    return STOPPING if stand.standing.stopping else RUNNING
+    if stand.standing.stopping:
+        return STOPPING
+    return STARTING if stand.standing.throttle else RUNNING
 
 
 def _result(stand: Stand) -> tuple[int, int]:

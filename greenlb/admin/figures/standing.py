@@ -44,6 +44,11 @@ class Stand:
         return self.standing.user_weight(self.server)
 
     @property
+    def effective_weight(self) -> int:
+        """The same, as long as it does not start slowly."""
+        return -(-self.weight * (self.standing.throttle or 100) // 100)
+
+    @property
     def balanced(self) -> bool:
         """Whether it gets what nothing else decides."""
         return self.running and not self.drained and not self.standing.stopping and self.weight > 0

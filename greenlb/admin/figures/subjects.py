@@ -80,7 +80,7 @@ class Subjects:
         told |= {
             "slim": limit or None,
             "status": stand.status,
-            "weight": stand.weight,
+            "weight": stand.effective_weight,
             "uweight": stand.weight,
             "act": int(not server.backup),
             "bck": int(server.backup),
@@ -90,28 +90,24 @@ class Subjects:
             "rate": self._farm.sampler.rates(row.block).sessions,
             "addr": shown(state.address),
             "cookie": server.cookie or None,
-            "lastchg": self.since_change(values),
+            "throttle": standing.throttle or None,
+            "lastchg": (unchanged := self.since(standing.changed)),
             "lastsess": self._since_session(values),
             "hanafail": values.get("hanafail", 0) if server.observe is not None else None,
         }
         if server.check is not None:
             told["chkfail"] = values.get("chkfail", 0)
             told["chkdown"] = values.get("chkdown", 0)
-            told["downtime"] = self._downtime(values, not stand.running)
+            told["downtime"] = values.get("downtime", 0) + (0 if stand.running else unchanged)
         return told
 
     def _since_session(self, values: dict[str, int]) -> int:
         last = values["lastsess"]
         return max(0, self._now - last) // 1000 if last else -1
 
-    def since_change(self, values: dict[str, int]) -> int:
-        """Seconds; nothing has changed since the start otherwise."""
-        last = values.get("lastchg", 0) or int(self._farm.started * 1000)
-        return max(0, self._now - last) // 1000
-
-    def _downtime(self, values: dict[str, int], down: bool) -> int:
-        running = self.since_change(values) if down else 0
-        return values.get("downtime", 0) // 1000 + running
+    def since(self, changed: int) -> int:
+        """Seconds since then, on the monotonic clock; 0: nothing has changed since the start."""
+        return max(0, self._now // 1000 - (changed or int(self._farm.started)))
 
     # -- the others --------------------------------------------------------------------------------
 
@@ -123,7 +119,7 @@ class Subjects:
     def _of_frontend(self, row: Row, model: Frontend) -> dict[str, Value]:
         rates = self._farm.sampler.rates(row.block)
         return {
-            "slim": model.maxconn or maxconn(self._farm),
+            "slim": _of(model, self._farm),
             "status": "STOP" if model.disabled else "OPEN",
             "sid": 0,
             "rate": rates.sessions,
@@ -138,14 +134,14 @@ class Subjects:
         used = active or (backup if model.allbackups else backup[:1])
         up = bool(used) or not model.servers
         told: dict[str, Value] = {
-            "slim": max(1, model.fullconn),
+            "slim": model.fullconn or self._full(model),
             "status": "UP" if up else "DOWN",
-            "weight": sum(stand.weight for stand in used),
+            "weight": sum(stand.effective_weight for stand in used),
             "uweight": sum(stand.weight for stand in used),
             "act": len(active),
             "bck": len(backup),
             "chkdown": values.get("chkdown", 0),
-            "lastchg": self.since_change(values),
+            "lastchg": (unchanged := self.since(values.get("changed", 0))),
             "sid": 0,
             "rate": self._farm.sampler.rates(row.block).sessions,
             "lastsess": self._since_session(values),
@@ -153,8 +149,17 @@ class Subjects:
             "algo": model.balance.algorithm,
         }
         if model.servers:
-            told["downtime"] = self._downtime(values, not up)
+            told["downtime"] = values.get("downtime", 0) + (0 if up else unchanged)
         return told
+
+    def _full(self, model: Backend) -> int:
+        """HAProxy's default of fullconn: a tenth of what its frontends may have."""
+        fronts = [front for front in self._farm.config.frontends if front.default_backend == model.name]
+        return max(1, (sum(_of(front, self._farm) for front in fronts) + 9) // 10)
+
+
+def _of(model: Frontend, farm: Operations) -> int:
+    return model.maxconn or maxconn(farm)
 
 
 def _named(config: Config, name: str) -> Server | None:
