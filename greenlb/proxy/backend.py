@@ -380,9 +380,9 @@ class LiveBackend:
         avoid: ServerState | None = None,
         watch: Watch | None = None,
     ) -> Upstream:
-        """An upstream for ``x``, with a slot of its server, which the caller releases: ``held`` (the client's)
-        if it fits, else an idle one, else a new one.  ``bound``: the server a cookie names.  ``fresh``: do not
-        reuse.  ``avoid``: who failed before.  ``watch`` ends it when the client goes.  Raises Refusal."""
+        """An upstream for ``x``, with a slot of its server, which the caller releases: ``held`` (the client's
+        own) if it fits, else an idle one, else a new one.  ``bound``: the server a cookie names.  ``fresh``:
+        do not reuse.  ``avoid``: who failed.  ``watch`` ends it when the client goes.  Raises Refusal."""
         # the same server once more: that is still the time it takes to connect
         again = bound is not None and bound is avoid
         while True:
