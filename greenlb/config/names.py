@@ -63,10 +63,6 @@ def _section(context: Context, settings: Settings) -> Resolvers:
     if settings.value("parse-resolv-conf"):
         for address in _of_the_system(context, settings):
             servers.setdefault(address.host, Nameserver(address.host, address))
-    if not servers and not context.problems.errors:
-        context.problems.error(
-            settings.where, f"{settings.title} has no name servers: add 'nameserver NAME = ADDRESS:PORT'"
-        )
     return Resolvers(settings.name, settings.where, tuple(servers.values()), **fields)
 
 
@@ -222,6 +218,8 @@ def _resolution(fields: Mapping[str, Any], known: Mapping[str, Settings]) -> Res
         return None
     if name not in known:
         raise ConfigError(f"'resolvers': there is no [resolvers {name}] section{nearest(name, known)}")
+    if not known[name].says("nameserver") and not known[name].value("parse-resolv-conf"):
+        raise ConfigError(f"'resolvers': [resolvers {name}] has no 'nameserver NAME = ADDRESS:PORT'")
     said = [option for option in options if option.endswith("-dup-ip")]
     return Resolution(
         "",
