@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from greenlb.model import Where
+from greenlb.policy.vocabulary import Misplaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,13 @@ class Problem:
 @dataclass(slots=True)
 class Problems:
     """Errors (the configuration may not run), warnings and notices (nothing is wrong), in the order they
-    were met.  What several proxies inherit from one line is told once."""
+    were met.  What several proxies inherit from one line is told once.  ``sources`` are the lines of each
+    file, to find the columns of words."""
 
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     notices: list[Problem] = field(default_factory=list)
+    sources: dict[str, list[str]] = field(default_factory=dict)
     _known: set[Problem] = field(default_factory=set)
 
     def error(self, where: Where, message: str) -> None:
@@ -36,6 +40,14 @@ class Problems:
 
     def notice(self, where: Where, message: str) -> None:
         self._tell(self.notices, Problem(where, message))
+
+    def column(self, where: Where, fragment: str) -> int:
+        """Where in its line a piece begins, counted from 1; 0: it does not stand there as it is meant, for
+        it was quoted, escaped or made of variables."""
+        lines = self.sources.get(where.file, ())
+        line = lines[where.line - 1] if 0 < where.line <= len(lines) else ""
+        found = re.search(rf"(?<![\w.-]){re.escape(fragment)}(?![\w-])", line) if fragment else None
+        return found.start() + 1 if found else line.find(fragment) + 1 if fragment else 0
 
     def _tell(self, told: list[Problem], problem: Problem) -> None:
         if problem not in self._known:
@@ -61,6 +73,9 @@ class _Place:
         if not isinstance(error, ValueError):
             return False
         text = str(error)
+        if isinstance(error, Misplaced):
+            column = self.problems.column(self.where, error.fragment)
+            text += f" (column {column})" if column else ""
         known = text.startswith(self.prefix.rstrip(": "))  # some messages name their option themselves
         self.problems.error(self.where, text if known else f"{self.prefix}{text}")
         return True

@@ -130,18 +130,29 @@ class Compiler:
         return self._rules(RESPONSE, response=True)
 
     def routes(self) -> tuple[Router, ...]:
+        """With a warning of what comes behind a route that everything takes."""
         lines = self.proxy.given("use_backend")
-        return tuple(self._all(lines, {"use_backend": rules.compile_use_backend}, self.scope))
+        final: dict[str, Given] = {}
+        made = tuple(self._all(lines, {"use_backend": rules.compile_use_backend}, self.scope, final))
+        default, taken = self.proxy.last("default_backend"), final.get("use_backend")
+        if default is not None and taken is not None and default.home is taken.home:
+            self.context.problems.warning(
+                default.where,
+                f"'default_backend' is never used: the 'use_backend' rule at {taken.where} has no condition",
+            )
+        return made
 
     def tcp_rules(self) -> TcpRules:
         """The tcp-request and tcp-response rules, each list in its order."""
         made = TcpRules()
+        final: dict[str, Given] = {}
         for line in self.proxy.given("tcp-request"):
             with self.context.problems.at(line.where, "'tcp-request': "):
                 if line.words[0] == "inspect-delay":
                     made.inspect_delay = _delay(line)
                     continue
                 name, rule = rules.compile_tcp_request(line.words, self.scope_of(line))
+                self._after(line, f"tcp-request {name}", rule, final)
                 made.lists[name].append(self.context.written(rule, f"tcp-request {line.text}", line.where))
         for line in self.proxy.given("tcp-response"):
             with self.context.problems.at(line.where, "'tcp-response': "):
@@ -149,33 +160,68 @@ class Compiler:
                     made.response_delay = _delay(line)
                     continue
                 rule = rules.compile_tcp_response(line.words, self.scope_of(line))
+                self._after(line, "tcp-response content", rule, final)
                 made.lists["response"].append(
                     self.context.written(rule, f"tcp-response {line.text}", line.where)
                 )
         return made
 
-    def scope_of(self, line: Given) -> Scope:
-        """What a line sees: the acls of the section that it stands in."""
-        return replace(self.scope, acls=self.acls(line.home))
+    def scope_of(self, line: Given, scope: Scope | None = None) -> Scope:
+        """What a line sees: the acls of the section that it stands in.  Its warnings bear its place."""
+        warning, option = self.context.problems.warning, line.option.name
+        return replace(
+            self.scope if scope is None else scope,
+            acls=self.acls(line.home),
+            used=self.context.used_acls.setdefault(id(line.home), set()),
+            warn=lambda text: warning(line.where, f"'{option}': {text}"),
+        )
 
     def _rules(self, groups: Sequence[Mapping[str, _Compile]], response: bool) -> tuple[Rule, ...]:
         scope = replace(self.scope, response=response)
         return tuple(rule for group in groups for rule in self._all(self.proxy.given(*group), group, scope))
 
-    def _all(self, lines: Sequence[Given], compile: Mapping[str, _Compile], scope: Scope) -> list[Any]:
+    def _all(
+        self,
+        lines: Sequence[Given],
+        compile: Mapping[str, _Compile],
+        scope: Scope,
+        final: dict[str, Given] | None = None,
+    ) -> list[Any]:
         compiled: list[Any] = []
+        final = {} if final is None else final
         for line in lines:
             with self.context.problems.at(line.where, f"'{line.option.name}': "):
-                rule = compile[line.option.name](line.words, replace(scope, acls=self.acls(line.home)))
+                rule = compile[line.option.name](line.words, self.scope_of(line, scope))
+                self._after(line, line.option.name, rule, final)
                 compiled.append(self.context.written(rule, f"{line.option.name} {line.text}", line.where))
         return compiled
 
+    def _after(self, line: Given, name: str, rule: Any, final: dict[str, Given]) -> None:
+        """Warn of a rule that is never asked, because one above it in its list (``name``) ends that for
+        everybody.  ``final`` remembers which."""
+        ended = final.get(name)
+        if ended is not None:
+            self.context.problems.warning(
+                line.where,
+                f"'{name}' rule is never reached: the one at {ended.where} is final and has no condition",
+            )
+        elif rules.ends(rule):
+            final[name] = line
+
     def unused_acls(self) -> None:
-        """Compile the acls that no rule asked for, so that what is wrong in them is told too."""
+        """Compile the acls that no rule asked for, so that what is wrong in them is told too, and warn of
+        them."""
         home: Settings | None = self.proxy
         while home is not None:
             self.acls(home)
             home = home.parent
+        problems, used = self.context.problems, self.context.used_acls.get(id(self.proxy), set())
+        if problems.errors or self.proxy.ignored:  # what is left out may use them
+            return
+        for line in self.proxy.own.get("acl", ()):
+            if line.words[0] not in used:
+                used.add(line.words[0])
+                problems.warning(line.where, f"acl '{line.words[0]}' is used by nothing")
 
 
 def check_order(context: Context, proxy: Settings) -> None:

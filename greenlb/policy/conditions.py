@@ -20,7 +20,7 @@ from greenlb.policy.matching import DEFAULT_METHOD, METHODS, OPERATORS, SUFFIXES
 from greenlb.policy.patterns import Combined, Exact, Finder, Patterns, Reference, Surrounding
 from greenlb.policy.samples import refused
 from greenlb.policy.scope import Scope
-from greenlb.policy.vocabulary import WAITING, Kind, Needs, nearest
+from greenlb.policy.vocabulary import WAITING, Kind, Needs, blaming, nearest
 
 PREDEFINED: dict[str, tuple[str, ...]] = {
     "TRUE": ("always_true",),
@@ -46,6 +46,9 @@ PREDEFINED: dict[str, tuple[str, ...]] = {
     "WAIT_END": ("wait_end",),
 }
 """ACLs that exist without being declared; a declaration of the same name comes first."""
+
+_CONSTANT: WeakKeyDictionary[Condition, bool] = WeakKeyDictionary()
+"""Conditions that hold always, or never."""
 
 _NEEDS: WeakKeyDictionary[Condition, frozenset[Needs]] = WeakKeyDictionary()
 """What a named condition reads, so that its use in the wrong place is found where it is used."""
@@ -96,6 +99,9 @@ def compile_acl(words: Sequence[str], scope: Scope) -> Condition:
         takes: Kind = expression.kind if method == "bool" and expression.kind == "bool" else matching.takes
         expression = samples.cast_expression(expression, takes)
     condition = _criterion_test(expression, method, test)
+    if len(calls) == 1 and fetch_name in ("always_true", "always_false") and method == "bool":
+        condition = (lambda x: True) if fetch_name == "always_true" else (lambda x: False)
+        _CONSTANT[condition] = fetch_name == "always_true"
     if expression.needs in WAITING:
         condition = _patient(condition)
     _NEEDS[condition] = frozenset((expression.needs,))
@@ -116,7 +122,7 @@ def any_of(conditions: Sequence[Condition]) -> Condition:
 def compile_condition(words: Sequence[str], scope: Scope) -> Condition:
     """What follows ``if``: names of ACLs and ``{ criterion }``, each maybe negated by ``!``, side by
     side (and) or with ``or``/``||`` between.  Raises ValueError."""
-    alternatives: list[list[Condition]] = [[]]
+    alternatives: list[list[tuple[Condition, bool]]] = [[]]
     position, negated = 0, False
     read = frozenset[Needs]()
     while position < len(words):
@@ -134,21 +140,54 @@ def compile_condition(words: Sequence[str], scope: Scope) -> Condition:
             continue
         if word == "{":
             end = _closing(words, position)
-            test = compile_acl(words[position:end], scope)
+            with blaming(words[position]):
+                test = compile_acl(words[position:end], scope)
             used = "{ " + " ".join(words[position:end]) + " }"
             position = end + 1
         else:
-            test, used = _named(word, scope), word
+            with blaming(word):
+                test, used = _named(word, scope), word
         read |= _needs_of((test,))
-        for needs in sorted(_needs_of((test,))):
-            samples.check_needs(needs, scope, used)
-        alternatives[-1].append(_negate(test) if negated else test)
+        with blaming(used.removeprefix("{ ").removesuffix(" }")):
+            for needs in sorted(_needs_of((test,))):
+                samples.check_needs(needs, scope, used)
+        alternatives[-1].append((test, negated))
         negated = False
     if not alternatives[-1] or negated:
         raise ValueError("a condition is expected: names of ACLs, or criteria such as '{ path_beg /api }'")
-    condition = _either(tuple(_all(tuple(group)) for group in alternatives), bool(read & WAITING))
+    condition = _either(
+        tuple(_all(tuple(_negate(t) if no else t for t, no in group)) for group in alternatives),
+        bool(read & WAITING),
+    )
     _NEEDS[condition] = read
+    certain = _certain(alternatives)
+    if certain is not None:
+        condition = _own(condition)
+        _CONSTANT[condition] = certain
     return condition
+
+
+def constant(condition: Condition | None) -> bool | None:
+    """Whether a condition always holds (True, also where there is none) or never does (False); None: that
+    depends."""
+    return True if condition is None else _CONSTANT.get(condition)
+
+
+def _certain(alternatives: list[list[tuple[Condition, bool]]]) -> bool | None:
+    """The same of an OR of ANDs: what cannot be otherwise, and what contradicts itself."""
+    results = []
+    for group in alternatives:
+        values = [None if (known := _CONSTANT.get(t)) is None else known != no for t, no in group]
+        never = False in values or any((test, not no) in group for test, no in group)
+        results.append(False if never else True if all(values) else None)
+    if True in results:
+        return True
+    return None if None in results else False
+
+
+def _own(condition: Condition) -> Condition:
+    """The same in a function of its own: what is said of it is not said of what it is made of."""
+    return lambda x: condition(x)
 
 
 def _needs_of(conditions: Sequence[Condition]) -> frozenset[Needs]:
@@ -165,6 +204,7 @@ def _closing(words: Sequence[str], start: int) -> int:
 def _named(name: str, scope: Scope) -> Condition:
     condition = scope.acls.get(name)
     if condition is not None:
+        scope.used.add(name)
         return condition
     if name in PREDEFINED:
         return _predefined(name)

@@ -10,11 +10,13 @@ _ESCAPES = {"\\": "\\", " ": " ", '"': '"', "'": "'", "r": "\r", "n": "\n", "t":
 
 
 class Call(NamedTuple):
-    """A fetch or a converter as written.  ``column`` counts from 0 in the expression's text."""
+    """A fetch or a converter as written.  ``column`` counts from 0 in the expression's text, ``text`` is that
+    from there on."""
 
     name: str
     arguments: list[str]
     column: int
+    text: str
 
 
 def parse(text: str) -> list[Call]:
@@ -30,7 +32,7 @@ def parse(text: str) -> list[Call]:
         arguments: list[str] = []
         if text[position : position + 1] == "(":
             arguments, position = _arguments(text, position + 1)
-        calls.append(Call(word.group(), arguments, word.start()))
+        calls.append(Call(word.group(), arguments, word.start(), text[word.start() :]))
         if position < len(text) and text[position] != ",":
             raise ValueError(f"'{text}': a comma is expected after '{text[:position]}'")
         while text[position : position + 1] == ",":

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from weakref import WeakSet
 
 from greenlb.exchange import Exchange
 from greenlb.message import Reply
-from greenlb.model import ALLOW, Allow, Router, Rule
+from greenlb.model import ALLOW, Allow, Condition, Router, Rule
 from greenlb.policy import actions
 from greenlb.policy.actions import redirect
 from greenlb.policy.actions.words import BOTH, REQUEST, RESPONSE, TCP_RESPONSE, Words, guarded
-from greenlb.policy.conditions import any_of, compile_acl, compile_condition
+from greenlb.policy.conditions import any_of, compile_acl, compile_condition, constant
 from greenlb.policy.linerules import compile_header_add, compile_line_rule
 from greenlb.policy.logformat import compile_format
 from greenlb.policy.scope import Scope
-from greenlb.policy.vocabulary import nearest
+from greenlb.policy.vocabulary import Misplaced, blaming, nearest
 
 __all__ = [
     "Scope",
@@ -37,7 +38,11 @@ __all__ = [
     "compile_tcp_request",
     "compile_tcp_response",
     "compile_use_backend",
+    "ends",
 ]
+
+_FINAL: WeakSet[Rule | Router] = WeakSet()
+"""Rules that end their list for everybody."""
 
 
 def apart(rules: Sequence[Rule]) -> Rule:
@@ -105,6 +110,14 @@ def compile_use_backend(words: Sequence[str], scope: Scope) -> Router:
     taken = Words("use_backend", words, scope)
     text = taken.take("a backend")
     condition = taken.condition()
+    _tell_of_constants(condition, scope)
+    route = _route(text, condition, scope)
+    if constant(condition):
+        _FINAL.add(route)
+    return route
+
+
+def _route(text: str, condition: Condition | None, scope: Scope) -> Router:
     if "%[" not in text:
         if condition is None:
             return lambda x: text
@@ -124,7 +137,27 @@ def _compile(words: Sequence[str], scope: Scope, keyword: str) -> Rule:
         raise ValueError(f"'{keyword}' needs 'mode http'")
     if not words:
         raise ValueError(f"'{keyword}' expects an action")
-    row = actions.find(words[0], keyword)
+    with blaming(words[0]):
+        row = actions.find(words[0], keyword)
     taken = Words(words[0], words[1:], scope)
-    rule = row.compile(taken)
-    return guarded(rule, taken.condition())
+    try:
+        rule, condition = row.compile(taken), taken.condition()
+    except Misplaced:
+        raise
+    except ValueError as error:
+        raise Misplaced(str(error), taken.last) from None
+    _tell_of_constants(condition, scope)
+    made = guarded(rule, condition)
+    if row.name in actions.FINAL and constant(condition):
+        _FINAL.add(made)
+    return made
+
+
+def ends(rule: Rule | Router) -> bool:
+    """Whether no rule behind it in its list is ever asked."""
+    return rule in _FINAL
+
+
+def _tell_of_constants(condition: Condition | None, scope: Scope) -> None:
+    if constant(condition) is False:
+        scope.warn("its condition never holds, so it does nothing")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,8 +33,9 @@ class Scope:
     when everything is known that will be; ``early`` a rule that runs before anything was read,
     ``check`` a health check's step, which sees an answer and has no client.
     ``reads`` gathers what the rules read that the process must keep at hand (vocabulary.READS).
-    ``patterns`` are the files of patterns and maps, ``slots`` the frontend's captures, to which a rule may
-    add.
+    ``used`` gathers the names of the acls that rules ask for; ``warn`` is told what is not wrong and yet
+    cannot be meant.  ``patterns`` are the files of patterns and maps, ``slots`` the frontend's captures, to
+    which a rule may add.
     ``tables`` are all stick tables, ``farm`` knows the names of all sections and servers,
     ``services`` what rules can answer with.
     """
@@ -52,6 +53,8 @@ class Scope:
     reads: set[str] = field(default_factory=set)
     slots: Slots = field(default_factory=Slots)
     patterns: Patterns = field(default_factory=Patterns)
+    used: set[str] = field(default_factory=set)
+    warn: Callable[[str], None] = lambda text: None
     farm: Farm = field(default_factory=Farm)
     services: Services = field(default_factory=Services)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -84,6 +85,25 @@ READS = {
 
 FARM = ("frontend", "backend", "server", "backends", "servers")
 """Kinds of argument that name parts of the farm; the last two are all of them."""
+
+
+class Misplaced(ValueError):
+    """What is wrong, and ``fragment``, the piece of the line that is."""
+
+    def __init__(self, message: str, fragment: str) -> None:
+        super().__init__(message)
+        self.fragment = fragment
+
+
+@contextmanager
+def blaming(fragment: str) -> Iterator[None]:
+    """A ValueError of the block is about ``fragment``, unless it knows a smaller piece."""
+    try:
+        yield
+    except Misplaced:
+        raise
+    except ValueError as error:
+        raise Misplaced(str(error), fragment) from None
 
 
 def octets(text: str) -> bytes:

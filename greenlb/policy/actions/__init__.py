@@ -34,6 +34,22 @@ TABLE: dict[str, Action] = {
     for row in family.ROWS
 }
 
+FINAL = frozenset(
+    (
+        "accept",
+        "allow",
+        "close",
+        "deny",
+        "redirect",
+        "reject",
+        "return",
+        "silent-drop",
+        "tarpit",
+        "use-service",
+    )
+)
+"""Actions behind which no rule of the list is asked."""
+
 _TRACKING = "stick tables have gpc0 and gpt0 alone"
 _RUNTIME = "patterns and maps are fixed once they are loaded"
 

@@ -23,12 +23,14 @@ Value = Callable[[Exchange], bytes]
 
 
 class Words:
-    """``action`` is the first word, for messages; ``scope`` what the rest is compiled in."""
+    """``action`` is the first word, for messages; ``scope`` what the rest is compiled in; ``last`` the word
+    that was taken last."""
 
     def __init__(self, action: str, rest: Sequence[str], scope: Scope) -> None:
         self.action = action
         self.scope = scope
         self._rest = list(rest)
+        self.last = action
 
     def next_is(self, *words: str) -> bool:
         """Whether one of ``words`` comes next."""
@@ -43,7 +45,8 @@ class Words:
         """The next word, which is ``what``.  Raises ValueError when there is none."""
         if not self._rest:
             raise ValueError(f"'{self.action}' expects {what}")
-        return self._rest.pop(0)
+        self.last = self._rest.pop(0)
+        return self.last
 
     def accept(self, word: str) -> bool:
         """Take ``word`` when it comes next."""
@@ -63,7 +66,7 @@ class Words:
         anything else is left."""
         if not self._rest:
             return None
-        word = self._rest.pop(0)
+        word = self.last = self._rest.pop(0)
         if word not in ("if", "unless"):
             raise ValueError(f"'{self.action}': 'if', 'unless' or nothing is expected, got '{word}'")
         test = compile_condition(self._rest, self.scope)

@@ -35,6 +35,7 @@ from greenlb.policy.vocabulary import (
     Needs,
     Occurrences,
     Sample,
+    blaming,
     nearest,
 )
 
@@ -73,8 +74,9 @@ def compile_sample(text: str, scope: Scope) -> tuple[Fetch, Kind]:
     """A function that gives the expression's value for an exchange, None when there is none, and the
     value's kind.  Raises ValueError when a word is unknown, an argument is wrong, a converter cannot
     take what comes before it, or the fetch needs what the scope does not have."""
-    compiled = compile_expression(parse(text), scope)
-    check_needs(compiled.needs, scope, text)
+    with blaming(text):
+        compiled = compile_expression(parse(text), scope)
+        check_needs(compiled.needs, scope, text)
     return compiled.fetch, compiled.kind
 
 
@@ -98,18 +100,20 @@ def compile_expression(calls: list[Call], scope: Scope, fetch_name: str | None =
     name = fetch_name or first.name
     if name in _DIRECTED and fetch_name is None:
         name = _DIRECTED[name][scope.response]
-    row = find(name)
-    if row.reads:
-        scope.reads.add(row.reads)
-    values = scope.arguments(row, first.arguments)
-    try:
-        fetch = row.make(*values)
-        every = None if row.every is None else row.every(*values)
-    except ValueError as error:
-        raise ValueError(f"'{first.name}': {error}") from None
+    with blaming(first.text):
+        row = find(name)
+        if row.reads:
+            scope.reads.add(row.reads)
+        values = scope.arguments(row, first.arguments)
+        try:
+            fetch = row.make(*values)
+            every = None if row.every is None else row.every(*values)
+        except ValueError as error:
+            raise ValueError(f"'{first.name}': {error}") from None
     kind = row.kind
     for call in calls[1:]:
-        convert, given = _converter(call, kind, scope)
+        with blaming(call.text):
+            convert, given = _converter(call, kind, scope)
         fetch = _then_convert(fetch, convert)
         every = None if every is None else _each(every, convert)
         kind = given
@@ -127,7 +131,7 @@ def cast_expression(expression: Expression, kind: Kind) -> Expression:
 
 
 def check_needs(needs: Needs, scope: Scope, text: str) -> None:
-    """Refuse a fetch where what it reads does not exist.  Raises ValueError."""
+    """Refuse a fetch where what it reads does not exist yet; warn where it never does.  Raises ValueError."""
     if scope.check and needs in ("request", "bytes", "server", "inspection"):
         raise ValueError(f"'{text}' reads what a client sends, and a health check has none")
     if scope.early and needs in (*WAITING, "request", "response"):
@@ -136,8 +140,9 @@ def check_needs(needs: Needs, scope: Scope, text: str) -> None:
         raise ValueError(f"'{text}' reads the bytes of a connection and needs 'mode tcp'")
     if needs == "server bytes" and not (scope.response or scope.log):
         raise ValueError(f"'{text}' reads the server's bytes, which this rule comes before")
-    if scope.mode != "http" and needs in ("request", "response"):
-        raise ValueError(f"'{text}' reads HTTP and needs 'mode http'")
+    if scope.mode != "http" and not scope.check and needs in ("request", "response"):
+        scope.warn(f"'{text}' reads HTTP and needs 'mode http': here it has no value and never matches")
+        return
     if needs in ("response", "server") and not (scope.response or scope.log):
         raise ValueError(f"'{text}' reads the response, which a request rule comes before")
 

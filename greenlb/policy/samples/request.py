@@ -73,8 +73,8 @@ def version(x: Exchange) -> bytes | None:
     return None if x.request is None else x.request.version
 
 
-def first_request(x: Exchange) -> bool:
-    return x.client.exchanges <= 1
+def first_request(x: Exchange) -> bool | None:
+    return None if x.request is None else x.client.exchanges <= 1
 
 
 def url_ip(x: Exchange) -> Address | None:

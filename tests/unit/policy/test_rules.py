@@ -119,7 +119,7 @@ def test_messages(text: str, message: str) -> None:
         (rules.compile_http_request, "allow", TCP, "needs 'mode http'"),
         (rules.compile_use_backend, "", SCOPE, "expects a backend"),
         (rules.compile_use_backend, "a b", SCOPE, "got 'b'"),
-        (rules.compile_use_backend, "a if { path /x }", TCP, "reads HTTP and needs 'mode http'"),
+        (rules.compile_use_backend, "a if { wait_and }", TCP, "unknown criterion 'wait_and'"),
         (rules.compile_redirect, "scheme https code 200", SCOPE, "must be 301"),
         (rules.compile_header_add, "X-Foo", SCOPE, "is not a header line"),
         (rules.compile_header_add, r"X\ Foo:\ a", SCOPE, "is not a header name"),

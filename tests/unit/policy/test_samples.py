@@ -82,11 +82,31 @@ def test_values_are_python_objects() -> None:
 
 
 def test_a_scope_without_http() -> None:
-    tcp = Scope("fe", "tcp")
-    assert samples.compile_bytes("src", tcp)(exchange()) == b"192.0.2.1"
+    """What reads HTTP has no value, which is worth a warning."""
+    told: list[str] = []
+    tcp = Scope("fe", "tcp", warn=told.append)
+    x = exchange()
+    x.request = None
+    assert samples.compile_bytes("src", tcp)(x) == b"192.0.2.1"
+    assert told == []
     for text in ("path", "res.hdr(a)"):
-        with pytest.raises(ValueError, match="needs 'mode http'"):
-            samples.compile_bytes(text, tcp)
+        assert samples.compile_bytes(text, tcp)(x) is None
+    assert ["needs 'mode http'" in text for text in told] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name, row in samples.TABLE.items() if row.needs in ("request", "response"))
+)
+def test_every_sample_of_http_is_absent_without_it(name: str) -> None:
+    row = samples.find(name)
+    values = {"int": "0", "str": "a", "ipv4": "192.0.2.1"}
+    arguments = [values.get(a.kind, "1") for a in row.arguments if not a.optional]
+    if name in ("hdr", "req.hdr", "hdr_ip", "hdr_val") or "hdr" in name or "cook" in name:
+        arguments = arguments or (["host"] if row.arguments else [])
+    x = exchange()
+    x.request = None
+    text = f"{name}({','.join(arguments)})" if arguments else name
+    assert samples.compile_sample(text, Scope("fe", "tcp"))[0](x) in (None, 0, False)
 
 
 def test_hdr_is_the_requests_in_a_request_rule() -> None:
