@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from greenlb.admin.figures import info, servers, text
+from greenlb.admin.figures.exposition import exposition
 from greenlb.admin.figures.history import history
 from greenlb.admin.figures.subjects import Subjects
 from greenlb.admin.runtime.command import command
@@ -119,6 +120,10 @@ def _show_servers_conn(session: Session, words: Sequence[str]) -> str:
     return _NO_BACKEND if name is None else servers.connections(session.farm, name)
 
 
+def _show_metrics(session: Session, words: Sequence[str]) -> str:
+    return exposition(session.farm, words, "no-maint" in words)
+
+
 def _show_history(session: Session, words: Sequence[str]) -> str:
     last = _number(words[0]) if words else KEPT
     if last is None or last < 1:
@@ -151,6 +156,13 @@ COMMANDS: Final = (
         "[<backend>]",
         "dump connections to servers (all or for a single backend)",
         _show_servers_conn,
+    ),
+    command(
+        "show metrics",
+        "operator",
+        "[<scope>|no-maint]*",
+        "report what the Prometheus exporter does",
+        _show_metrics,
     ),
     command(
         "show history json",
