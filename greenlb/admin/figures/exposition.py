@@ -82,10 +82,8 @@ def exposition(farm: Operations, scopes: Collection[str], no_maint: bool) -> str
 
 def _of_process(facts: Facts) -> Iterator[Metric]:
     for item in ITEMS:
-        if item.name == "Build info":
-            sample = (labels(version=VERSION), "1")
-        else:
-            sample = ("", str(item.tell(facts)))
+        built = item.name == "Build info"
+        sample = (labels(version=VERSION), "1") if built else ("", str(item.tell(facts)))
         if item.metric:
             yield Metric(f"haproxy_process_{item.metric}", item.doc, item.counter, [sample])
 
