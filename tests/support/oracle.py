@@ -38,7 +38,7 @@ def as_cfg(ini: str) -> str:
             lines.append("  nbthread 1")
         for key, value in parser[section].items():
             for argument in value.strip().splitlines() or [""]:
-                flag = FLAGS.get(argument) if key.startswith("option ") else None
+                flag = FLAGS.get(argument) if key.startswith(("option ", "stats ")) else None
                 lines.append("  " + (flag.format(key) if flag else f"{key} {argument}"))
     return "\n".join(lines) + "\n"
 

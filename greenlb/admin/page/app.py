@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote
 
 import gevent
 
+from greenlb import __version__
 from greenlb.admin.page import actions
 from greenlb.admin.page.actions import Guard, Outcome
 from greenlb.admin.page.feed import PERIOD, Execute, Feed, Snapshot
@@ -127,6 +128,7 @@ class _Request:
             info=snapshot.info,
             live=live,
             page=page,
+            release=__version__,
             said=actions.STATES.get(self.words.get("st", "")),
             title=" ".join(filter(None, ("greenlb", page.node, "statistics"))),
             token=self._token(),

@@ -79,7 +79,9 @@ class Feed:
 
 
 def table(text: str) -> list[dict[str, str]]:
-    """The rows of HAProxy's CSV, by the names of its first line."""
+    """The rows of HAProxy's CSV, by the names of its first line.  Raises ValueError for any other text."""
+    if not text.startswith("# "):
+        raise ValueError(f"the runtime says: {text.strip()[:200]}")
     lines = csv.reader(text.removeprefix("# ").splitlines())
     names = next(lines, [])
     return [dict(zip(names, line, strict=False)) for line in lines if len(line) > 1]

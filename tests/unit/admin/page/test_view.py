@@ -112,6 +112,8 @@ def test_the_csv_is_read_as_it_is_written() -> None:
         {"pxname": "be", "svname": "s1", "check_desc": 'a, "b"', "": ""},
         {"pxname": "be", "svname": "s2", "check_desc": "", "": ""},
     ]
+    with pytest.raises(ValueError, match="Internal error"):
+        table("Internal error, see the log.\n\n")
     assert pairs("Name: x: y\nno colon\nEmpty:\n") == {"Name": "x: y", "Empty": ""}
     assert series(
         '{"series": [{"pxname":"b","svname":"s","rate":[1],"scur":[2],"errors":[0],"rtime":[1500]}]}'
