@@ -194,3 +194,23 @@ def test_workers_follow_and_a_reload_keeps_addresses(
     farm.kill("control")
     farm.settled()
     assert {lb.ask().body for _ in range(6)} == {b"s1"}
+
+
+def test_an_answer_that_is_too_long_for_udp(
+    greenlb: Launcher, nameserver: Nameserver, origin: Origins
+) -> None:
+    """It is asked for again by TCP; of 60 addresses the preferred network's is taken."""
+    many = "\n".join(f"app A 127.0.1.{number}" for number in range(60))
+    nameserver.change(f"{many}\napp A 127.0.0.1")
+    lb = greenlb(
+        SECTION
+        + "[resolvers tcp]\nnameserver ns1 = tcp@127.0.0.1:{dns}\n"
+        + FRONT
+        + "server s1 = app.example.test:{s1} resolvers dns init-addr none resolve-net 127.0.0.0/24\n"
+        "server s2 = app.example.test:{s1} resolvers tcp init-addr none resolve-net 127.0.0.0/24\n",
+        s1=origin.http("s"),
+        dns=nameserver.port,
+    )
+    line = r"be/(s[12]) changed its IP from \(none\) to 127\.0\.0\.1 by (dns|tcp)/ns1\."
+    assert {lb.syslog.message(line).text[:5] for _ in range(2)} == {"be/s1", "be/s2"}
+    assert lb.ask().body == b"s"

@@ -149,6 +149,17 @@ def test_a_dynamic_cookie_is_the_hash_of_key_address_and_port() -> None:
     assert persistence.request(exchange("SRV=fixed"), is_up) is fixed
 
 
+def test_a_dynamic_cookie_follows_a_server_that_moves() -> None:
+    dynamic = replace(CONFIGS["insert"], dynamic=True, dynamic_key="secret")
+    s1 = Server("s1", 1, Address("", 19001), NOWHERE)
+    persistence = Persistence(dynamic, [s1])
+    for address, value in (("127.0.0.1", "af3f54cdf9d79690"), ("::1", "61f039d0dbfde813")):
+        assert persistence.request(exchange(f"SRV={value}"), is_up) is None
+        persistence.moved(s1, Address(address, 19001))
+        assert persistence.request(exchange(f"SRV={value}"), is_up) is s1
+    assert persistence.request(exchange("SRV=af3f54cdf9d79690"), is_up) is None
+
+
 @pytest.mark.parametrize("seconds", [0, 4, 1_800_000_000, (1 << 32) - 4])
 def test_dates_go_there_and_back(seconds: int) -> None:
     assert cookie.decode_date(cookie.encode_date(seconds)) == seconds

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from greenlb.board import GENERATION, Board
 from greenlb.model import NOWHERE, Address, Backend, Check, Config, Global, Server
-from greenlb.proxy.standing import DRAIN, MAINTENANCE, Standing, Standings
+from greenlb.proxy.standing import DRAIN, MAINTENANCE, RESOLUTION, Standing, Standings
 
 
 def server(name: str, *, weight: int = 1, check: Check | None = None, disabled: bool = False) -> Server:
@@ -77,3 +81,45 @@ def test_addresses_of_both_families() -> None:
         assert standings.read(s1).address == Address(host, 65535)
     standings.write(s1, Standing())
     assert standings.read(s1).address is None
+
+
+def named(host: str = "", name: str = "app.example.com:80", *, forget: bool = False) -> Server:
+    return Server("s1", 1, Address(host, 80, name=name), NOWHERE, forget=forget)
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "255.255.255.255", "2001:db8::1", "ffff:ffff::ffff", ""])
+def test_an_address_is_kept(host: str) -> None:
+    s1 = named("10.9.9.9")
+    standings = Standings(config(s1), Board(1, 64))
+    address = Address(host, 65535, name=s1.address.name)
+    standings.write(s1, Standing(address=address))
+    assert standings.read(s1).address == address
+    assert standings.read(s1).up(s1) is bool(host)
+
+
+def test_without_an_address_it_is_in_maintenance_and_that_is_not_kept() -> None:
+    s1 = named()
+    standings = Standings(config(s1), Board(1, 64))
+    assert standings.read(s1).admin == RESOLUTION
+    assert not standings.read(s1).up(s1)
+    standings.write(s1, replace(standings.read(s1), admin=RESOLUTION | DRAIN))
+    standings.write(s1, replace(standings.read(s1), address=Address("10.0.0.1", 80)))
+    assert standings.read(s1).admin == DRAIN
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        (named("10.0.0.1"), named("10.0.0.2"), True),  # the name means something else now: no matter
+        (named("10.0.0.1"), named("10.0.0.1", "other.example.com:80"), False),
+        (named("10.0.0.1", forget=True), named("10.0.0.1", forget=True), True),
+        (named("10.0.0.1", forget=True), named("10.0.0.2", forget=True), False),
+    ],
+)
+def test_an_address_is_kept_while_the_configuration_says_the_same(
+    before: Server, after: Server, kept: bool
+) -> None:
+    board = Board(1, 64)
+    Standings(config(before), board).write(before, Standing(address=Address("10.1.1.1", 81)))
+    address = Standings(config(after), board).read(after).address
+    assert (address is not None) is kept
