@@ -252,9 +252,7 @@ def _tiles(whole: View) -> list[Tile]:
             f"{count(round(sum(errors)))} in a minute",
             errors,
         ),
-        Tile(
-            "rtime", "Response time", span_ms(round(times[-1])), f"most {span_ms(round(max(times)))}", times
-        ),
+        Tile("rtime", "Response time", span_ms(times[-1]), f"most {span_ms(max(times))}", times),
         Tile("servers", "Servers at work", f"{good}/{len(servers)}", _away(servers), ()),
     ]
 
@@ -311,8 +309,11 @@ def span(seconds: int) -> str:
     return f"{seconds} s"
 
 
-def span_ms(milliseconds: int) -> str:
-    return f"{milliseconds} ms" if milliseconds < 10000 else f"{milliseconds / 1000:.3g} s"
+def span_ms(milliseconds: float) -> str:
+    """``0.4 ms``, ``12 ms``, ``12.3 s``."""
+    if milliseconds >= 10000:
+        return f"{milliseconds / 1000:.3g} s"
+    return f"{milliseconds:.2g} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
 
 
 def points(values: Sequence[float], width: int = 2, height: int = 20) -> str:

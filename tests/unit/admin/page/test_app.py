@@ -13,6 +13,7 @@ from wsgiref.validate import validator
 
 import pytest
 
+from greenlb import __version__
 from greenlb.admin.page import actions
 from greenlb.admin.page.app import LARGEST, Pages
 from greenlb.admin.page.look import Look
@@ -146,7 +147,7 @@ class Browser:
 def test_the_page_shows_what_there_is() -> None:
     answer = Browser().get()
     assert answer.status == 200
-    for text in ("be/s1", "DOWN", "L4CON", "for 2 h", "version 9.9", "up <b", "1/3"):
+    for text in ("be/s1", "DOWN", "L4CON", "for 2 h", f"version {__version__}", "up <b", "1/3"):
         assert text in answer.text, text
     assert "The &lt;shop&gt;" in answer.text
     assert "10.0.0.1" not in answer.text
@@ -242,7 +243,7 @@ def test_refresh_is_for_browsers_without_a_stream() -> None:
 
 
 def test_hide_version_and_modules() -> None:
-    assert "9.9" not in Browser(StatsPage("fe", "/stats", hide_version=True)).get().text
+    assert f"version {__version__}" not in Browser(StatsPage("fe", "/stats", hide_version=True)).get().text
     assert "Uptime_sec" in Browser(StatsPage("fe", "/stats", modules=True)).get().text
 
 

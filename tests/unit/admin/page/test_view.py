@@ -60,7 +60,9 @@ def test_colours(state: str, name: str) -> None:
         (span(60), "1 min"),
         (span(86399), "23 h"),
         (span(10**6), "11 d"),
-        (span_ms(34), "34 ms"),
+        (span_ms(0), "0 ms"),
+        (span_ms(0.42), "0.42 ms"),
+        (span_ms(34.4), "34 ms"),
         (span_ms(12345), "12.3 s"),
     ],
 )
