@@ -17,6 +17,8 @@ from greenlb.admin.runtime.operations import Operations
 from greenlb.observe.sampler import Rates
 from greenlb.observe.vitals import Process, processes
 
+NAME: Final = "HAProxy"
+"""Clients talk to nobody else (haproxyadmin); the version says who it is."""
 SPOKEN: Final = "2.6.12"
 """The HAProxy whose runtime API this is: clients choose their commands by it."""
 VERSION: Final = f"{SPOKEN}-greenlb-{__version__}"
@@ -129,7 +131,7 @@ def _pid(_: Facts) -> int:
 _ONE_OR_MORE: Final = "processes that carry traffic"
 
 ITEMS: Final[tuple[Item, ...]] = (
-    Item(0, "Name", "POS", "str", "the product", lambda f: "greenlb"),
+    Item(0, "Name", "POS", "str", "the product", lambda f: NAME),
     Item(1, "Version", "POS", "str", "the HAProxy that it speaks like, and its own", lambda f: VERSION),
     Item(2, "Release_date", "POS", "str", "of the HAProxy that it speaks like", lambda f: "2023/03/28"),
     Item(3, "Nbthread", "CGS", "u32", _ONE_OR_MORE, lambda f: len(f.workers), "nbthread"),
