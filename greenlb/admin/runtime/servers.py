@@ -205,6 +205,16 @@ def _unless_configured(server: Server, address: Address) -> Address | None:
     return None if (configured.host, configured.port) == (address.host, address.port) else address
 
 
+def _set_name(session: Session, backend: LiveBackend, state: ServerState, words: Sequence[str]) -> str:
+    names = session.farm.names
+    if not words:
+        return "set server <b>/<s> fqdn requires a FQDN.\n"
+    try:
+        return f"{names.rename(state.server, words[0]) if names is not None else ''}\n"
+    except ValueError as error:
+        return f"{error}\n"
+
+
 # --- limits ------------------------------------------------------------------------------------------
 
 
@@ -225,6 +235,7 @@ def _set_maxconn(session: Session, backend: LiveBackend, state: ServerState, wor
 WHAT: Final[Mapping[str, Change]] = {
     "addr": _set_address,
     "agent": _set_agent,
+    "fqdn": _set_name,
     "health": _set_health,
     "state": _set_state,
     "weight": _set_weight,
