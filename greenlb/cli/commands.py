@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from greenlb.cli import converting, difference, expectations, explain, route
+from greenlb.cli import converting, difference, expectations, explain, reference, route
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,15 @@ COMMANDS: Final = {
             "Tell what a log line says: each timer, each flag, who ended it.  Without a line, or with -, "
             "lines are read from standard input.",
             explain.run,
+        ),
+        Command(
+            "reference",
+            reference.USAGE,
+            "prints what rules, conditions and formats are made of",
+            "Print the tables of the rule language: actions, match methods, samples, converters and log "
+            "variables, with their types and where they may stand; with the name of a chapter (samples, "
+            "converters, http-request ...) that alone, with a word what is said of it.",
+            reference.run,
         ),
         Command(
             "route",

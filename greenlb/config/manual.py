@@ -21,12 +21,7 @@ from greenlb.config.schema import (
     STATS_SOCKET,
     STICK_TABLE,
 )
-from greenlb.policy import actions, converters, logformat, samples
-from greenlb.policy.actions.words import BOTH, TCP
-from greenlb.policy.conditions import PREDEFINED
-from greenlb.policy.logvariables import VARIABLES
-from greenlb.policy.matching import METHODS
-from greenlb.policy.vocabulary import Converter, Sample, usage
+from greenlb.policy import reference
 
 LINES: Final[dict[str, tuple[Table, str]]] = {
     "bind": (BIND, "After the address"),
@@ -121,19 +116,6 @@ conf/reference.ini lists the same options as a configuration to copy from.
 """
 
 
-_CONDITIONS: Final = (
-    "A condition is names of acls and criteria between braces, { SAMPLE [FLAGS] [PATTERNS] }, that must all "
-    "hold; '!' before one is its opposite, 'or' between them is an alternative.  -i compares without case, "
-    "-f FILE takes the patterns from a file, -m METHOD says how they are compared; beg, end, sub, dir, dom, "
-    "reg, len and str may be appended to a sample's name instead, as in path_beg."
-)
-_SAMPLES: Final = "What is known of a connection, a request or a response."
-_FORMATS: Final = (
-    "A format is text with %variables and %[samples]; %{+Q}variable sets a flag for one, %{+Q}o for all that "
-    "follow, and %% is a percent sign."
-)
-
-
 def man() -> str:
     """conf/man/greenlb.ini.5."""
     others = {kind.heading: kind for kind in KINDS.values() if kind.plain}
@@ -147,46 +129,14 @@ def man() -> str:
         parts += _options(f"KEYWORDS OF {name.upper()}", table, f"{intro}.")
     parts += _options("SETTINGS OF A CRT-LIST", CRT_LIST, f"{CRT_LIST_INTRO}.")
     parts += _rules()
-    parts += _formats()
     return "".join(parts) + _TAIL
 
 
 def _rules() -> Iterator[str]:
-    """What rules and conditions are made of."""
-    for keyword in (*BOTH, *TCP):
-        rows = [row for row in actions.TABLE.values() if keyword in row.stages]
-        intro = f"What an {keyword} rule does, before 'if CONDITION' or 'unless CONDITION'."
-        yield from _section(
-            f"{keyword.upper()} ACTIONS",
-            intro.replace("an tcp", "a tcp"),
-            {f"{row.name} {row.arguments}": row.doc for row in rows},
-        )
-    yield from _section("CONDITIONS", _CONDITIONS, {f"-m {row.name}": row.doc for row in METHODS.values()})
-    yield from _section("ACLS THAT EXIST", "", {name: " ".join(words) for name, words in PREDEFINED.items()})
-    yield from _section("SAMPLES", _SAMPLES, _words(samples.TABLE))
-    yield from _section("CONVERTERS", "After a sample and a comma.", _words(converters.TABLE))
-
-
-def _words(table: Mapping[str, Sample] | Mapping[str, Converter]) -> dict[str, str]:
-    """Each row once, with its other names."""
-    entries = {}
-    rows: Iterable[Sample | Converter] = dict.fromkeys(table.values())
-    for row in rows:
-        aliases = row.aliases if isinstance(row, Sample) else ()
-        entries[usage(row)] = row.doc + (f"  Also {', '.join(aliases)}." if aliases else "")
-    return entries
-
-
-def _formats() -> Iterator[str]:
-    yield from _section(
-        "LOG FORMATS",
-        _FORMATS,
-        {f"%{row.name}": row.doc + ("  Mode http only." if row.http else "") for row in VARIABLES},
-    )
-    yield from _section(
-        "FLAGS OF LOG VARIABLES", "", {f"+{name}": doc for name, doc in logformat.FLAGS.items()}
-    )
-    yield from _section("NAMED LOG FORMATS", "", dict(logformat.NAMED))
+    """What rules, conditions and formats are made of."""
+    for chapter in reference.chapters():
+        entries = {entry.term: "  ".join(filter(None, (entry.doc, entry.facts))) for entry in chapter.entries}
+        yield from _section(chapter.heading, chapter.intro, entries)
 
 
 def _section(heading: str, intro: str, entries: Mapping[str, str]) -> Iterator[str]:
