@@ -63,12 +63,24 @@ def state(farm: Operations, name: str) -> str:
     lines = [str(VERSION), f"# {COLUMNS}"]
     for backend, _, live in _chosen(farm, name):
         stand = subjects.stand(live)
-        words = _words(backend, stand, live.address, subjects.since(stand.standing.changed))
+        changed = subjects.since(stand.standing.changed)
+        words = _words(backend, stand, live.address, changed, _names(farm, stand.server))
         lines.append(" ".join(str(word) for word in words))
     return "\n".join([*lines, ""])
 
 
-def _words(backend: Backend, stand: Stand, address: Address, changed: int) -> Iterable[object]:
+def _names(farm: Operations, server: Server) -> tuple[str, str]:
+    """The name that it has now, and that of its SRV records."""
+    followed = farm.names.of(server) if farm.names is not None else None
+    if followed is not None:
+        return followed.name or "-", followed.resolution.name if followed.resolution.srv else "-"
+    name = server.address.name.rpartition(":")[0].strip("[]")
+    return name if name != server.address.host and not server.address.unix and name else "-", "-"
+
+
+def _words(
+    backend: Backend, stand: Stand, address: Address, changed: int, names: tuple[str, str]
+) -> Iterable[object]:
     server, standing = stand.server, stand.standing
     check, agent = server.check, stand.own.agent if stand.own is not None else None
     status, result = _result(stand)
@@ -78,8 +90,8 @@ def _words(backend: Backend, stand: Stand, address: Address, changed: int) -> It
         *(_state(stand), standing.admin | (CONFIGURED_MAINTENANCE if server.disabled else 0)),
         *(stand.weight, server.weight, changed, status, result, _health(stand)),
         *(_check_bits(stand), _agent_bits(stand), 0, 0),
-        server.resolution.name if server.resolution is not None else "-",
-        *(address.port, "-", int(server.tls is not None), check.port if check is not None else 0),
+        *(names[0], address.port, names[1]),
+        *(int(server.tls is not None), check.port if check is not None else 0),
         _host(check.address if check is not None else None),
         _host(asked.address if asked is not None else None),
         asked.port if asked is not None else 0,
