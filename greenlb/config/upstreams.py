@@ -47,7 +47,7 @@ def application(text: str, own: Iterable[str], fields: Mapping[str, Any], mode: 
         raise ConfigError(f"'{word.replace('_', '-')}': a WSGI application is not connected to")
     folder = os.path.abspath(fields["chdir"]) if fields.get("chdir") else ""
     if folder and not os.path.isdir(folder):
-        raise ConfigError(f"'chdir': there is no folder {folder}")
+        raise ConfigError(f"'chdir': cannot read '{folder}': there is no such folder")
     return Wsgi(found[1], found[2], bool(found[3]), folder, fields.get("mount", ""))
 
 

@@ -15,7 +15,11 @@ CONF = Path(__file__).parents[2] / "conf"
 EXAMPLES = sorted(path.name for path in CONF.glob("*.ini") if path.name != "reference.ini")
 WARNED_OF = {"ssl-session-affinity.ini": "up to TLS 1.2 alone"}
 """What greenlb has to say of an example that is valid all the same."""
-HAPROXY_LACKS = {"logging.ini": "format json", "trusted-proxies.ini": "trusted-proxies"}
+HAPROXY_LACKS = {
+    "logging.ini": "format json",
+    "trusted-proxies.ini": "trusted-proxies",
+    "wsgi-apps.ini": "wsgi:",
+}
 
 
 @pytest.fixture
@@ -23,16 +27,18 @@ def folder(authority: Authority, tmp_path: Path) -> Path:
     """What the examples name in /etc/greenlb."""
     site = authority.pem("www.example.com").read_bytes()
     root = authority.ca_file.read_bytes()
-    (tmp_path / "certs").mkdir()
     for name, content in {
         "site.pem": site,
         "ours.pem": site,
         "certs/one.pem": site,
         "ca.pem": root,
         "clients-ca.pem": root,
+        "shop/shop.py": b"def application(environ, start_response): ...\n",
+        "site/website.py": b"def create_app(): return print\n",
         "clients-crl.pem": authority.revoke().read_bytes(),
         "crt-list.txt": f"{tmp_path}/site.pem [alpn http/1.1] www.example.com\n".encode(),
     }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
     return tmp_path
 

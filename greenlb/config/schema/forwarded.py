@@ -46,6 +46,7 @@ OPTION_FORWARDED: Final = Option(
         on={},
         direct=False,
     ),
+    field="forwarded",
     default="no",
     http=True,
     warns=True,

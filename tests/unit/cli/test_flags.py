@@ -52,7 +52,7 @@ def test_every_flag_is_parsed_and_stands_in_the_usage():
     assert [line.split()[0] for line in lines] == [flag.name for flag in flags.FLAGS]
     for flag in flags.FLAGS:
         words = [flag.name, "1"] if flag.argument else [flag.name]
-        flags.parse(["-f", "x", *words])
+        flags.parse(words if flag.name == "--wsgi" else ["-f", "x", *words])
 
 
 def test_process_ids_are_the_numbers_that_follow():
@@ -60,3 +60,12 @@ def test_process_ids_are_the_numbers_that_follow():
     assert options.daemon
     assert (options.pidfile, options.finish, options.terminate) == ("pid", [12, 13], [])
     assert options.files == ["x"]
+
+
+def test_an_application_in_the_place_of_a_configuration():
+    options = flags.parse(["--wsgi", "shop:app", "--bind", ":80", "--tls"])
+    assert (options.wsgi, options.bind, options.tls, options.certificate) == ("shop:app", ":80", True, "")
+    options = flags.parse(["--tls", "site.pem", "--wsgi", "shop:app", "-c"])
+    assert (options.certificate, options.bind, options.action) == ("site.pem", "127.0.0.1:8000", "check")
+    with pytest.raises(flags.UsageError, match="does not go with -f"):
+        flags.parse(["--wsgi", "shop:app", "-f", "x"])
