@@ -119,7 +119,7 @@ def _sessions(subject: Subject) -> Value:
 def _connects(subject: Subject) -> Value:
     """Attempts: those that succeeded, and those that failed."""
     values = subject.row.values
-    return values["connect"] + _attempts(values) + values["unreached"]
+    return values["connect"] + _attempts(values) + values.get("unreached", 0)
 
 
 def _chosen(subject: Subject) -> Value:
