@@ -21,7 +21,7 @@ from greenlb.policy.cookie import Persistence
 from greenlb.proxy import ramps, steering
 from greenlb.proxy.dialing import open_stream, socket_options
 from greenlb.proxy.pool import Pool
-from greenlb.proxy.queue import pause
+from greenlb.proxy.retrying import next_try
 from greenlb.proxy.slots import LocalSlots
 from greenlb.proxy.upstream import wsgi
 from greenlb.proxy.upstream.network import Upstream
@@ -29,9 +29,6 @@ from greenlb.proxy.watch import ClientGone, Watch
 
 if TYPE_CHECKING:
     from greenlb.proxy.plane import Plane, TlsContexts
-
-TURN_AROUND: Final = 1.0
-"""Seconds before the same server is tried again (at most timeout connect)."""
 
 _EXHAUSTED = frozenset(
     (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN)
@@ -193,12 +190,21 @@ class LiveBackend:
         moved = 0
         if not up:
             state.pool.clear()
-            while place := state.queue.next():
-                place.give(_ELSEWHERE)
-                moved += 1
+            moved = self._send_elsewhere(state)
         else:
             self.serve(state)
         return moved
+
+    def _send_elsewhere(self, state: ServerState) -> int:
+        """Those who wait for ``state`` alone have another server chosen, if they may have one (HAProxy's
+        rule); how many there were."""
+        if self.model.redispatch is None or self.model.persist:
+            return 0
+        gone = state.queue.release(lambda place: place.forced)
+        self.plane.books.cells[self.plane.books.server(state.server).qcur] -= len(gone)
+        for place in gone:
+            place.give(_ELSEWHERE)
+        return len(gone)
 
     def move(self, state: ServerState, address: Address) -> None:
         """A server is somewhere else now; what is connected to where it was is not used again."""
@@ -241,15 +247,6 @@ class LiveBackend:
                 server = x.kept = found
         return None if server is None else self._state_of[id(server)]
 
-    def prefers(self, state: ServerState) -> bool:
-        """``option prefer-last-server``: shall a client go on with ``state``, to which it has a
-        connection?"""
-        model = self.model
-        if not model.prefer_last or not state.chosen or model.balance.algorithm not in _TURN_TAKERS:
-            return False
-        longest = model.max_keep_alive_queue
-        return longest is None or not state.limit or state.room() or state.queued < longest
-
     def _is_usable(self, server: Server) -> bool:
         return self._state_of[id(server)].up
 
@@ -276,11 +273,11 @@ class LiveBackend:
     def _waits_for(self, state: ServerState) -> bool:
         """Whom no cookie binds, a server gets that the balance may choose: not one that drains, and a
         backup when it is due (HAProxy's rule)."""
-        return bool((state.queue and state.up) or (self.queue and state.chosen))
+        return bool(state.queue or (self.queue and state.chosen))
 
     def _begin_next(self, state: ServerState) -> None:
         own, common = state.queue, self.queue
-        if own and state.up and not (common and state.chosen and common.first() < own.first()):
+        if own and not (common and state.chosen and common.first() < own.first()):
             place = own.next()
         else:
             place = common.next()
@@ -316,6 +313,10 @@ class LiveBackend:
         x.server = state.server
         if not bound or self.model.redispatch is None or (x.wishes is not None and x.wishes.forced):
             raise Refusal("S", "Q")
+        self._note_left(x, state)
+
+    def _note_left(self, x: Exchange, state: ServerState) -> None:
+        """It goes elsewhere without a try: a redispatch, but no retry."""
         x.redispatched = True
         self.plane.books.cells[self.plane.books.server(state.server).wredis] += 1
 
@@ -326,7 +327,9 @@ class LiveBackend:
         queue = state.queue if bound else self.queue
         books = self.plane.books
         qcur = (books.server(state.server) if bound else books.backend(self.model)).qcur
-        place = queue.join() if x.wishes is None else queue.join(x.wishes.priority)
+        wishes = x.wishes
+        place = queue.join() if wishes is None else queue.join(wishes.priority)
+        place.forced = wishes is not None and wishes.forced
         books.cells[qcur] += 1
         self._look_again(state, bound)
         try:
@@ -347,7 +350,8 @@ class LiveBackend:
                 place.given.release()
             raise
         finally:
-            books.cells[qcur] -= 1
+            if place.given is not _ELSEWHERE:
+                books.cells[qcur] -= 1
             ahead = queue.leave(place)
             if bound:
                 x.queue_server = ahead
@@ -356,6 +360,8 @@ class LiveBackend:
         if given is _GONE:
             x.served = time.monotonic()
             raise Refusal("C", "Q")
+        if given is _ELSEWHERE:
+            self._note_left(x, state)
         return given
 
     def _look_again(self, state: ServerState, bound: bool) -> None:
@@ -428,7 +434,7 @@ class LiveBackend:
                 raise Refusal(cause, "C")
             x.retries += 1
             avoid = state
-            bound = self.next_try(x, state, bound is not None, cause)
+            bound = next_try(self, x, state, bound is not None, cause)
             again = bound is state
 
     def _note_retry(self, x: Exchange, before: ServerState, state: ServerState) -> None:
@@ -455,24 +461,6 @@ class LiveBackend:
             return None
         return state.pool.take(name)
 
-    def next_try(self, x: Exchange, state: ServerState, direct: bool, cause: str) -> ServerState | None:
-        """After a failure: the server to try again (after a pause), or None to have another one chosen.
-        The rule is HAProxy's (haproxy-facts (e))."""
-        model = self.model
-        left = model.retries - x.retries
-        forced = x.wishes is not None and x.wishes.forced
-        every = None if forced else model.redispatch
-        if every is not None:
-            due = not state.up or (
-                left % every == 0 if every > 0 else left % (model.retries + 1 + every) == 0
-            )
-            if due or (not direct and len(self.states) > 1 and model.balance.algorithm in _TURN_TAKERS):
-                return None
-        if cause == "S":
-            timeout = model.timeouts.connect
-            pause(TURN_AROUND if timeout is None else min(TURN_AROUND, timeout))
-        return state if state.up or forced or model.persist else None
-
 
 def _forsake(x: Exchange) -> None:
     """Its cookie's server could not be reached."""
@@ -487,4 +475,3 @@ class _Elsewhere:
 
 _ELSEWHERE: Final = _Elsewhere()
 _GONE: Final = _Elsewhere()
-_TURN_TAKERS: Final = frozenset(("roundrobin", "static-rr", "leastconn", "first", "random"))

@@ -9,6 +9,7 @@ from greenlb.message import Response
 from greenlb.proxy.application import MixedForward
 from greenlb.proxy.backend import ServerState
 from greenlb.proxy.forward import Forward, Stale, ToApplication
+from greenlb.proxy.retrying import next_try
 from greenlb.proxy.upload import Cut
 from greenlb.proxy.upstream.network import Upstream
 from greenlb.proxy.upstream.wsgi import AppUpstream
@@ -48,7 +49,7 @@ class CarefulForward(Forward):
             except _Failed:
                 self._drop(upstream)
                 self._begin_again()
-                bound = backend.next_try(self.x, upstream.state, direct, "")
+                bound = next_try(backend, self.x, upstream.state, direct, "")
                 held, fresh, avoid = None, True, upstream.state
             except BaseException:
                 self._drop(upstream)

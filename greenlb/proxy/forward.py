@@ -21,6 +21,7 @@ from greenlb.protocol.http1 import (
     may_be_response,
     parse_response,
 )
+from greenlb.proxy import steering
 from greenlb.proxy.backend import LiveBackend, ServerState
 from greenlb.proxy.upload import Cut, Upload
 from greenlb.proxy.upstream.network import Upstream
@@ -83,7 +84,7 @@ class Forward:
             held.stream.unpark()
             conn.held = None
             if held.state.backend is backend and (
-                (held.private and held.state.up) or (bound is None and backend.prefers(held.state))
+                (held.private and held.state.up) or (bound is None and steering.prefers(backend, held.state))
             ):
                 bound = held.state
         try:

@@ -46,13 +46,15 @@ def order(priority: tuple[int, int] = (0, 0)) -> int:
 
 
 class Place:
-    """One exchange waiting.  ``given`` is what the slot's owner hands over; ``order`` as above."""
+    """One exchange waiting.  ``given`` is what the slot's owner hands over; ``order`` as above;
+    ``forced``: for this server or for none."""
 
-    __slots__ = ("_wake", "given", "number", "order")
+    __slots__ = ("_wake", "forced", "given", "number", "order")
 
     def __init__(self, number: int, order: int) -> None:
         self.number = number
         self.order = order
+        self.forced = False
         self.given: Any = None
         self._wake: Callable[[], Any] | None = None
 
@@ -129,6 +131,14 @@ class Queue:
         self._places.remove(place)
         return self.passed - place.number
 
+    def release(self, keep: Callable[[Place], bool]) -> list[Place]:
+        """Take out all places but those to ``keep``: they leave at once, so each let one pass."""
+        gone = [place for place in self._places if not keep(place)]
+        if gone:
+            self.passed += 1
+            self._places = deque(place for place in self._places if keep(place))
+        return gone
+
     def next(self) -> Place | None:
         """Take the first place out."""
         if not self._places:
@@ -156,6 +166,11 @@ class AnnouncedQueue(Queue):
         passed = super().leave(place)
         self._tell()
         return passed
+
+    def release(self, keep: Callable[[Place], bool]) -> list[Place]:
+        gone = super().release(keep)
+        self._tell()
+        return gone
 
     def next(self) -> Place | None:
         place = super().next()

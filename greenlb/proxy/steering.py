@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from greenlb.exchange import Exchange
 from greenlb.model import Server
+from greenlb.proxy.retrying import TURN_TAKERS
 
 if TYPE_CHECKING:
     from greenlb.proxy.backend import LiveBackend, ServerState
@@ -64,3 +65,13 @@ def _read_cookie(backend: LiveBackend, x: Exchange) -> None:
     x.kept = None
     if x.cookie_in in "DIV":
         x.cookie_in = "U"
+
+
+def prefers(backend: LiveBackend, state: ServerState) -> bool:
+    """``option prefer-last-server``: shall a client go on with ``state``, to which it has a
+    connection?"""
+    model = backend.model
+    if not model.prefer_last or not state.chosen or model.balance.algorithm not in TURN_TAKERS:
+        return False
+    longest = model.max_keep_alive_queue
+    return longest is None or not state.limit or state.room() or state.queued < longest
