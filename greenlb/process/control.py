@@ -23,7 +23,7 @@ from greenlb.admin.runtime.operations import Operations
 from greenlb.admin.runtime.runtime import Runtime
 from greenlb.admin.runtime.server import Server
 from greenlb.board import HEARTBEAT, Board
-from greenlb.model import NOWHERE, Config
+from greenlb.model import NOWHERE, Config, Frontend
 from greenlb.net import greenlets
 from greenlb.net.certs import TlsConfigError
 from greenlb.observe.log import Log
@@ -33,12 +33,14 @@ from greenlb.observe.vitals import Vitals
 from greenlb.process.certificates import Bundle, Certificates, Desk, from_message, to_descriptor
 from greenlb.process.channel import Message
 from greenlb.process.inbox import Inbox
+from greenlb.process.listening import key
 from greenlb.process.packing import send_packed, unpack
 from greenlb.process.prepared import Prepared
 from greenlb.process.seat import Seat, milliseconds
 from greenlb.proxy.checks.runner import Runner, listens
 from greenlb.proxy.checks.turning import Turning
 from greenlb.proxy.farm_state import FarmState
+from greenlb.proxy.frontend_state import FrontendStates
 from greenlb.proxy.names.names import Names
 from greenlb.proxy.plane import Plane
 from greenlb.proxy.standing import Standings
@@ -169,11 +171,13 @@ class Control:
         self.desk = Desk(self.certificates)
         operations = Operations(
             *(config, books, log, self.plane.backends, self.farm, self.checks, self.sampler),
+            FrontendStates(config, books.board),
             ask=self.workers.ask,
             workers=1,
             desk=self.desk,
             names=self.names,
         )
+        self.operations = operations
         self.runtime = Runtime(operations, TABLE)
         self._server: Server | None = None
 
@@ -210,6 +214,7 @@ class Seated:
         self._timers: list[Any] = []
         self._committed: AsyncResult[str] | None = None
         control.desk.spread = self._spread
+        control.operations.forget = self._forget
         loop = get_hub().loop
         self._repeat(PULSE, self._beat)
         self._repeat(OFTEN, control.sampler.sample)
@@ -227,6 +232,10 @@ class Seated:
         self.control.names.stop()
         self.control.checks.stop()
         return 0
+
+    def _forget(self, frontend: Frontend) -> None:
+        """The master is to let go of a frontend's sockets too."""
+        self._master.send("forget", keys=[key(bind) for bind in frontend.binds])
 
     def _spread(self, bundle: Bundle) -> None:
         """Have the master serve with a certificate, for the workers to come, and those that there are.

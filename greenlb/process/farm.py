@@ -29,6 +29,7 @@ from greenlb.process.plan import Plan, Tell
 from greenlb.process.prepared import Prepared, descriptors
 from greenlb.process.seat import Seat, die_with_parent, set_command_name
 from greenlb.proxy import observing
+from greenlb.proxy.frontend_state import FrontendStates
 from greenlb.proxy.shared import Shared, standing
 from greenlb.proxy.standing import Standings
 from greenlb.proxy.sticking import TableKeeper
@@ -94,6 +95,7 @@ class Farm:
         try:
             Books(config, board)
             Standings(config, board)
+            FrontendStates(config, board).reset()
             places(board)
             self.shared = Shared(config, board, handover.descriptors if handover is not None else None)
         except BoardFull as full:
@@ -115,17 +117,18 @@ class Farm:
 
     def plan(self) -> Plan:
         """What the master is to do."""
+        self._held = {**self.sockets, **self.runtime_sockets}
         gc.freeze()  # what is there now is shared with the children and is no garbage
         settings = self.config.settings
         return Plan(
             workers=workers_of(self.config),
             roles={"worker": self._worker, "control": self._control},
-            sockets={**self.sockets, **self.runtime_sockets},
+            sockets=self._held,
             descriptors=self.shared.descriptors,
             gauges=[*gauges(self.board), *standing(self.board), *places(self.board)],
             worker_timeout=settings.worker_timeout,
             hard_stop_after=settings.hard_stop_after,
-            services={"log": self._open_log, "commit": self._commit},
+            services={"log": self._open_log, "commit": self._commit, "forget": self._forget},
             turn=self._turn,
         )
 
@@ -215,6 +218,13 @@ class Farm:
             return {"error": str(problem)}, []
         self._say(5, f"certificate {message.fields['file']} was set at run time and is in use")
         return {"error": ""}, []
+
+    def _forget(self, message: Message) -> tuple[dict[str, object], list[int]]:
+        """Close listening sockets for good: an operator has shut their frontend down."""
+        for name in message.fields["keys"]:
+            if name in self._held:
+                self._held.pop(name).close()
+        return {}, []
 
     def _say(self, severity: int, text: str) -> None:
         self.log.event(severity, text, self.config.settings.log_targets)

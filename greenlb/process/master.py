@@ -12,6 +12,7 @@ sockets, its board and its children; when the new workers are ready, it tells th
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import selectors
 import signal
@@ -240,9 +241,9 @@ class Master:
             self._note_ready()
             return
         if message.kind == "introduce":  # a descriptor was lost on the way: again, when there may be room
-            row = message.fields["row"]
-            again = [each for each in self.children if each.seat.role == WORKER and each.seat.row == row]
-            self.timers.after(TURN, lambda: [self._introduce(each) for each in again])
+            for each in self.children:
+                if each.seat.role == WORKER and each.seat.row == message.fields["row"]:
+                    self.timers.after(TURN, functools.partial(self._introduce, each))
             return
         service = self.plan.services.get(message.kind) if self.plan is not None else None
         if service is not None:

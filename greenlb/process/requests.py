@@ -11,6 +11,7 @@ from greenlb.process.certificates import Certificates, from_message
 from greenlb.process.channel import Message
 from greenlb.proxy import sessions
 from greenlb.proxy.farm_state import Follower
+from greenlb.proxy.frontend_state import FrontendFollower
 
 if TYPE_CHECKING:
     from greenlb.process.worker import Worker
@@ -22,7 +23,15 @@ class Requests:
     """Each kind of request with what does it: given the request's message, it gives the
     answer's fields."""
 
-    def __init__(self, worker: Worker, follower: Follower, certificates: Certificates, row: int = 0) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        follower: Follower,
+        fronts: FrontendFollower,
+        certificates: Certificates,
+        row: int = 0,
+    ) -> None:
+        self._fronts = fronts
         self._row = row
         self._certificates = certificates
         self._worker = worker
@@ -32,6 +41,7 @@ class Requests:
             "reopen": self._reopen,
             "drain": self._drain,
             "certificate": self._certificate,
+            "frontends": self._frontends,
             "sessions": self._sessions,
             "shut": self._shut,
         }
@@ -59,6 +69,10 @@ class Requests:
         """Serve with the certificate that came along: it was found good by who sends it."""
         if message.descriptors:
             self._certificates.use(from_message(message))
+        return {}
+
+    def _frontends(self, message: Message) -> Answer:
+        self._fronts.follow()
         return {}
 
     def _sessions(self, message: Message) -> Answer:

@@ -38,6 +38,7 @@ from greenlb.proxy.checks.runner import Runner, listens
 from greenlb.proxy.checks.turning import Turning
 from greenlb.proxy.farm_state import FarmState, Follower
 from greenlb.proxy.frontend import LiveFrontend
+from greenlb.proxy.frontend_state import FrontendFollower, FrontendStates
 from greenlb.proxy.listener import Listener
 from greenlb.proxy.names.names import Names
 from greenlb.proxy.plane import Plane
@@ -67,6 +68,7 @@ class Worker:
         shared: Alone = ALONE,
     ) -> None:
         self.config = config
+        self.maxconn = maxconn
         self.prepared = prepared
         self.log = log
         self.plane = Plane(config, log, books, prepared.contexts, maxconn, shared)
@@ -82,6 +84,10 @@ class Worker:
         self.stopped = Event()
         self._timer: Any = None
         self._pulse: Pulse | None = None
+
+    def follower_of(self, states: FrontendStates) -> FrontendFollower:
+        """What keeps our frontends as ``states`` has them."""
+        return FrontendFollower(self.frontends, self.listeners, states, self.maxconn)
 
     def open(self) -> None:
         """What has to be found in the file system."""
@@ -144,11 +150,12 @@ class Seated:
         self._certificates = certificates
         self.follower = Follower(worker.plane.backends.values(), standings)
         self.follower.turned = sessions.marked(worker.frontends)
+        self.fronts = worker.follower_of(FrontendStates(worker.config, board))
         self._row = seat.row
         self._cells = board.row(seat.row)
         self._master = Inbox(seat.channel, self._from_master, self._orphaned)
         self._control: Inbox | None = None
-        self._requests = Requests(worker, self.follower, certificates, seat.row)
+        self._requests = Requests(worker, self.follower, self.fronts, certificates, seat.row)
         self._relay = Relay()
         worker.execute = self.ask_control
         if isinstance(worker.plane.books, observing.ObservingBooks):
@@ -160,6 +167,7 @@ class Seated:
         """Serve from now on."""
         self.follower.follow()
         self.worker.start()
+        self.fronts.follow()
         self._master.send("ready")
 
     def _beat(self) -> None:
@@ -211,7 +219,9 @@ def run(config: Config, prepared: Prepared) -> int:
     hub = get_hub()
     maxconn = descriptors(config)
     log = logging.setup(config.settings)
-    board = Board(1, Books.width(config) + Standings.width(config) + Vitals.WIDTH)
+    board = Board(
+        1, Books.width(config) + Standings.width(config) + FrontendStates.width(config) + Vitals.WIDTH
+    )
     books = observing.books(config, board)
     sampler = Sampler(books)
     vitals = Vitals(board, 0, "all", 0, greenlets.alive, lambda: log.dropped)
@@ -244,10 +254,11 @@ def run(config: Config, prepared: Prepared) -> int:
     look.start(beat)
     sample = hub.loop.timer(OFTEN, OFTEN, ref=False)
     sample.start(sampler.sample)
-    requests = Requests(worker, farm.follower, certificates)
+    fronts = FrontendStates(config, board)
+    requests = Requests(worker, farm.follower, worker.follower_of(fronts), certificates)
     commands = Runtime(
         Operations(
-            *(config, books, log, worker.plane.backends, farm, checks, sampler, requests.ask),
+            *(config, books, log, worker.plane.backends, farm, checks, sampler, fronts, requests.ask),
             names=names,
             desk=Desk(certificates),
         ),

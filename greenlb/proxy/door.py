@@ -30,6 +30,12 @@ class Door:
         self.announce: Callable[[int], None] | None = None
         self._waiting: set[Waiting] = set()
 
+    def resize(self, limit: int) -> None:
+        """Let so many in from now on."""
+        self._slots.resize(limit)
+        if self._waiting:
+            self.open()
+
     def enter(self, listener: Waiting) -> bool:
         """A place for one connection; else ``listener`` is resumed when there is one."""
         if self._slots.claim():

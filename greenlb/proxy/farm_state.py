@@ -24,6 +24,9 @@ from greenlb.proxy.standing import (
     Standings,
 )
 
+UNLIMITED: Final = 1 << 22
+"""Slots of a server whose ``maxconn`` became 0."""
+
 Moved = Mapping[str, int]
 """How many queued exchanges a change has sent elsewhere, by ``backend/server``."""
 
@@ -86,6 +89,11 @@ class Follower:
             address = standing.address or server.address
             if address != state.address:
                 backend.move(state, address)
+            limit = server.maxconn if standing.maxconn is None else standing.maxconn
+            if limit != state.maxconn and state.slots is not None:
+                state.maxconn = limit
+                state.slots.resize(limit or UNLIMITED)
+                backend.serve(state)
             if weight != state.weight:
                 state.weight = weight
                 backend.rebuild()

@@ -46,6 +46,7 @@ class Listener(StreamServer):
         wildcard = not bind.address.unix and self.local[0] in ("0.0.0.0", "::")
         self._wildcard = wildcard
         self._alarmed = False
+        self.paused = False  # by an operator
         self.pace = live.plane.shared.pace(self)
 
     # -- StreamServer's hooks --------------------------------------------------------------------
@@ -69,13 +70,13 @@ class Listener(StreamServer):
         return not self.live.admit(self)
 
     def resume(self) -> None:
-        if self.started and not self.live.plane.stopping:
+        if self.started and not self.paused and not self.live.plane.stopping:
             self.start_accepting()
 
     def accept_some(self, most: int) -> int:
         """Accept up to ``most`` connections at once; how many there were."""
         for count in range(most):
-            accepted = self.do_read() if self.started and self.live.admit(self) else None
+            accepted = self.do_read() if self.started and not self.paused and self.live.admit(self) else None
             if accepted is None:
                 return count
             self.handle(*accepted)

@@ -41,6 +41,10 @@ class ByteLocks:
         self._arcs = [[home % limit, home % limit]]
         self.held = 0
 
+    def resize(self, limit: int) -> None:
+        """At most so many from now on.  What lies behind is kept until it is given back."""
+        self._limit = limit
+
     def take(self) -> bool:
         """One more byte, if one is free.  At the limit this costs a step for each arc, not each byte."""
         arcs = self._arcs
@@ -52,7 +56,7 @@ class ByteLocks:
                 self.held += 1
                 return True
         at = arcs[-1][1]
-        return self._search(at, self._limit) or self._search(0, at)
+        return self._search(at, self._limit) or self._search(0, min(at, self._limit))
 
     def give(self) -> None:
         """The last byte back.  Must hold one."""

@@ -2,9 +2,9 @@
 
 Within a process a slot that comes free is handed on (``queue``).  Between processes it can only be given
 back and taken again, so there is an order to keep: each says on the board since when its first waits
-(and in which class of priority), and everybody lets the first of all go first.  It is told that there is a slot.  When it does
-not come for it in ``shared.GRACE``, because it hangs or does more important things, whoever waits may
-take it.
+(and in which class of priority), and everybody lets the first of all go first.  It is told that there is a
+slot.  When it does not come for it in ``shared.GRACE``, because it hangs or does more important things,
+whoever waits may take it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,15 @@ _NOBODY: Final = -1
 class LocalSlots:
     """The slots of one process: a number."""
 
-    __slots__ = ("_free",)
+    __slots__ = ("_free", "_limit")
 
     def __init__(self, limit: int) -> None:
-        self._free = limit
+        self._free = self._limit = limit
+
+    def resize(self, limit: int) -> None:
+        """Have so many from now on; those that are taken stay so."""
+        self._free += limit - self._limit
+        self._limit = limit
 
     def take(self) -> bool:
         """A slot for one who did not wait: when there is one, and nobody waits for it elsewhere."""
@@ -60,6 +65,9 @@ class SharedSlots(LocalSlots):
         self._number = number
         self._locks = locks
         self._halls = halls
+
+    def resize(self, limit: int) -> None:
+        self._locks.resize(limit)
 
     def take(self) -> bool:
         for hall in self._halls:
@@ -105,6 +113,9 @@ class RampedSlots(LocalSlots):
     def __init__(self, slots: LocalSlots, room: Callable[[], bool]) -> None:
         self._slots = slots
         self._room = room
+
+    def resize(self, limit: int) -> None:
+        self._slots.resize(limit)
 
     def take(self) -> bool:
         return self._room() and self._slots.take()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from greenlb.admin.figures import commands as figures
-from greenlb.admin.runtime import basics, certificates, names, servers, sessions, tables
+from greenlb.admin.runtime import basics, certificates, frontends, names, servers, sessions, tables
 from greenlb.admin.runtime.command import Command
 
 TABLE: Final[tuple[Command, ...]] = tuple(
@@ -13,6 +13,7 @@ TABLE: Final[tuple[Command, ...]] = tuple(
         (
             *basics.COMMANDS,
             *certificates.COMMANDS,
+            *frontends.COMMANDS,
             *figures.COMMANDS,
             *servers.COMMANDS,
             *sessions.COMMANDS,

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from greenlb.admin.runtime.desk import Desk, Empty, Transaction
-from greenlb.model import Config, RuntimeSocket, Server
+from greenlb.model import Config, Frontend, RuntimeSocket, Server
 from greenlb.observe.log import Log
 from greenlb.observe.sampler import Sampler
 from greenlb.observe.stats import Books
 from greenlb.proxy.backend import LiveBackend
 from greenlb.proxy.checks.runner import Runner
 from greenlb.proxy.farm_state import FarmState, Turn
+from greenlb.proxy.frontend_state import FrontendStates
 from greenlb.proxy.names.names import Names
 from greenlb.proxy.standing import Standing
 
@@ -39,10 +40,12 @@ class Operations:
     state: FarmState
     checks: Runner
     sampler: Sampler
+    fronts: FrontendStates
     ask: Ask = _nobody
     workers: int = 0
     names: Names | None = None
     desk: Desk = field(default_factory=Empty)
+    forget: Callable[[Frontend], None] = lambda frontend: None
     transaction: Transaction = field(default_factory=Transaction)
     started: float = field(default_factory=time.monotonic)
 

@@ -1,0 +1,123 @@
+"""What operators have made of frontends: cells that control writes and every worker reads.
+
+A worker that takes a dead one's place finds there what the others were told.  A reload begins anew: what is
+written in the configuration holds again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from greenlb.board import GENERATION, Board
+from greenlb.model import Config
+from greenlb.proxy.frontend import LiveFrontend
+from greenlb.proxy.listener import Listener
+
+OPEN, PAUSED, STOPPED = range(3)
+"""Whether a frontend accepts; what is stopped stays so."""
+
+_STATE, _MAXCONN, _SIZE = range(3)
+_UNSET: Final = 0
+_ALL: Final = ""
+"""The name that stands for the process's own ``maxconn``."""
+_MOST: Final = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class FrontendState:
+    """``maxconn`` None is the configuration's."""
+
+    state: int = OPEN
+    maxconn: int | None = None
+
+
+class FrontendStates:
+    """The states of a configuration's frontends; the name "" has the ``maxconn`` of all together."""
+
+    def __init__(self, config: Config, board: Board, row: int = 0) -> None:
+        self._cells = board.row(row)
+        names = [_ALL, *(frontend.name for frontend in config.frontends)]
+        self._places = {name: board.place(f"frontend {_SIZE}:{name}", _SIZE) for name in names}
+
+    @staticmethod
+    def width(config: Config) -> int:
+        """How many cells a row needs for them."""
+        return (len(config.frontends) + 1) * _SIZE
+
+    def reset(self) -> None:
+        """As they are configured."""
+        for name in self._places:
+            self.write(name, FrontendState())
+
+    def read(self, name: str) -> FrontendState:
+        place = self._places[name]
+        maxconn = self._cells[place + _MAXCONN]
+        return FrontendState(self._cells[place + _STATE], None if maxconn == _UNSET else maxconn - 1)
+
+    def write(self, name: str, state: FrontendState) -> None:
+        place = self._places[name]
+        self._cells[place + _STATE] = state.state
+        self._cells[place + _MAXCONN] = _UNSET if state.maxconn is None else state.maxconn + 1
+        self._cells[GENERATION] += 1
+
+
+class FrontendFollower:
+    """Keeps the frontends of a process as it is written that they are; ``maxconn`` is the process's own."""
+
+    def __init__(
+        self,
+        lives: Iterable[LiveFrontend],
+        listeners: Iterable[Listener],
+        states: FrontendStates,
+        maxconn: int,
+    ) -> None:
+        self._maxconn = maxconn
+        self._states = states
+        listeners = list(listeners)
+        self._lives = [(live, [each for each in listeners if each.live is live]) for live in lives]
+        self._known = {live.model.name: FrontendState() for live, _ in self._lives}
+        self._all = FrontendState()
+
+    def follow(self) -> None:
+        """Take up what has changed."""
+        for live, listeners in self._lives:
+            name = live.model.name
+            before, after = self._known[name], self._states.read(name)
+            if before == after:
+                continue
+            self._known[name] = after
+            if after.state != before.state:
+                _turn(listeners, after.state)
+            if after.maxconn != before.maxconn and live.door is not None:
+                live.door.resize(live.model.maxconn if after.maxconn is None else after.maxconn or _MOST)
+        self._follow_all()
+
+    def _follow_all(self) -> None:
+        before, self._all = self._all, self._states.read(_ALL)
+        if self._all.maxconn != before.maxconn and self._lives:
+            plane = self._lives[0][0].plane
+            plane.door.resize(self._maxconn if self._all.maxconn is None else self._all.maxconn)
+
+
+def _turn(listeners: Iterable[Listener], state: int) -> None:
+    """Close the ways in for a while or for good, or open them.  While they are closed the kernel refuses
+    connections, in place of keeping them for later; for a unix socket it cannot."""
+    for listener in listeners:
+        if state == STOPPED:
+            listener.close()
+        elif state == PAUSED:
+            listener.paused = True
+            listener.stop_accepting()
+            if not listener.bind.address.unix:
+                with contextlib.suppress(OSError):  # another process was first
+                    listener.socket.shutdown(socket.SHUT_RD)
+        else:
+            if not listener.bind.address.unix:
+                with contextlib.suppress(OSError):
+                    listener.socket.listen(listener.bind.backlog or socket.SOMAXCONN)
+            listener.paused = False
+            listener.resume()
