@@ -13,7 +13,7 @@ from tests.support.farm import Farm
 from tests.support.lb import Balancer, Launcher
 from tests.support.nameserver import Nameserver
 from tests.support.origin import Origins
-from tests.support.stream import eventually
+from tests.support.stream import WAIT, eventually
 
 SECTION = """
 [resolvers dns]
@@ -214,3 +214,62 @@ def test_an_answer_that_is_too_long_for_udp(
     line = r"be/(s[12]) changed its IP from \(none\) to 127\.0\.0\.1 by (dns|tcp)/ns1\."
     assert {lb.syslog.message(line).text[:5] for _ in range(2)} == {"be/s1", "be/s2"}
     assert lb.ask().body == b"s"
+
+
+def command(lb: Balancer, text: str) -> str:
+    """What a runtime command is answered."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(WAIT)
+        sock.connect(str(lb.directory / "stats"))
+        sock.sendall(f"{text}\n".encode())
+        return b"".join(iter(lambda: sock.recv(65536), b"")).decode().rstrip("\n")
+
+
+def test_an_operator_gives_a_server_another_name(
+    proxy: Launcher, nameserver: Nameserver, origin: Origins
+) -> None:
+    """Its answers, and what is told of names and of the name servers."""
+    nameserver.change("one A 127.0.0.1\ntwo A 127.0.0.2")
+    lb = proxy(
+        "[global]\nlog = 127.0.0.1:{syslog} local0\nstats socket = {dir}/stats level admin\n"
+        + SECTION
+        + FRONT
+        + "server s1 = one.example.test:{s1} resolvers dns init-addr none resolve-prefer ipv4\n"
+        "server s2 = 127.0.0.1:{s1}\n"
+        "server-template t = 1 _http._tcp.app.example.test:80 resolvers dns init-addr none\n",
+        s1=origin.http("s"),
+        dns=nameserver.port,
+    )
+    ready(lb, "s1", "one.example.test")
+
+    def names() -> dict[str, tuple[str, ...]]:
+        rows = [line.split() for line in command(lb, "show servers state be").splitlines()[2:]]
+        return {row[3]: (row[4], row[17], row[19]) for row in rows if row}
+
+    assert names() == {
+        "s1": ("127.0.0.1", "one.example.test", "-"),
+        "s2": ("127.0.0.1", "-", "-"),
+        "t1": ("-", "-", "_http._tcp.app.example.test"),
+    }
+    for text, said in (
+        ("s1 fqdn", "set server <b>/<s> fqdn requires a FQDN."),
+        ("s1 fqdn one.example.test", "no need to change the FDQN by 'stats socket command'"),
+        ("s1 fqdn a..b", "could not update be/s1 FQDN by 'stats socket command'"),
+        ("s2 fqdn a.test", "set server <b>/<s> fqdn failed because no resolution is configured."),
+        ("t1 fqdn a.test", "set server <b>/<s> fqdn failed because SRV resolution is configured."),
+        (
+            "s1 fqdn two.example.test",
+            "be/s1 changed its FQDN from one.example.test to two.example.test by 'stats socket command'",
+        ),
+    ):
+        assert command(lb, f"set server be/{text}") == said
+    changed(lb, "s1", "127.0.0.1", "127.0.0.2")
+    assert names()["s1"] == ("127.0.0.2", "two.example.test", "-")
+    shown = command(lb, "show resolvers dns").splitlines()
+    assert shown[:2] == ["Resolvers section dns", " nameserver ns1:"]
+    counters = dict(line.split(":") for line in shown[2:])
+    assert list(counters)[:3] == ["  sent", "  snd_error", "  valid"]
+    assert int(counters["  valid"]) >= 2
+    assert int(counters["  update"]) >= 2
+    assert int(counters["  nx"]) >= 1
+    assert command(lb, "show resolvers nope") == "Can't find that resolvers section"
