@@ -96,7 +96,7 @@ def _average(timer: str) -> Read:
 
 
 def _peak(name: str) -> Read:
-    return _milliseconds(lambda subject: subject.row.values[name])
+    return _milliseconds(lambda subject: subject.row.values.get(name, 0))
 
 
 def _unused(_: Subject) -> Value:
