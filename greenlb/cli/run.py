@@ -9,7 +9,7 @@ from greenlb.cli.configuration import NoConfiguration, read
 from greenlb.cli.flags import Options
 from greenlb.cli.messages import Messages
 from greenlb.model import Config
-from greenlb.process import farm, handover, worker
+from greenlb.process import farm, handover, single
 from greenlb.process.listening import CannotStart
 
 
@@ -32,7 +32,7 @@ def run(options: Options) -> int:
     try:
         if farm.workers_of(ready.config):
             return serve.serve(options, ready, messages)
-        return worker.run(ready.config, ready.prepared)
+        return single.run(ready.config, ready.prepared)
     except CannotStart as failure:
         for reason in failure.reasons:
             messages.alert(reason)

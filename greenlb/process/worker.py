@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from gevent import get_hub
 from gevent.event import Event
 
-from greenlb.admin.runtime.commands import TABLE
-from greenlb.admin.runtime.operations import Operations
-from greenlb.admin.runtime.runtime import Runtime
-from greenlb.admin.runtime.server import Server
 from greenlb.board import HEARTBEAT, Board
 from greenlb.model import Config
 from greenlb.net import greenlets
 from greenlb.observe import log as logging
-from greenlb.observe.sampler import OFTEN, Sampler
 from greenlb.observe.stats import Books
 from greenlb.observe.vitals import Vitals
-from greenlb.process import applications, runtime, services
-from greenlb.process.certificates import Certificates, Desk, from_message
+from greenlb.process import applications, services
+from greenlb.process.certificates import Certificates, from_message
 from greenlb.process.channel import Message
 from greenlb.process.inbox import Inbox
-from greenlb.process.listening import bind_all, binds, key
+from greenlb.process.listening import binds, key
 from greenlb.process.packing import send_packed
-from greenlb.process.prepared import Prepared, descriptors
+from greenlb.process.prepared import Prepared
 from greenlb.process.pulse import Pulse
 from greenlb.process.relay import Relay
 from greenlb.process.requests import Requests
 from greenlb.process.seat import Seat, milliseconds
 from greenlb.proxy import observing, sessions
-from greenlb.proxy.checks.runner import Runner, listens
-from greenlb.proxy.checks.turning import Turning
-from greenlb.proxy.farm_state import FarmState, Follower
+from greenlb.proxy.farm_state import Follower
 from greenlb.proxy.frontend import LiveFrontend
 from greenlb.proxy.frontend_state import FrontendFollower, FrontendStates
 from greenlb.proxy.listener import Listener
-from greenlb.proxy.names.names import Names
 from greenlb.proxy.plane import Plane
 from greenlb.proxy.shared import ALONE, Alone
 from greenlb.proxy.standing import Standings
@@ -77,6 +69,7 @@ class Worker:
         self.listeners = [
             Listener(sockets[key(bind)], bind, lives[frontend.name], prepared.contexts.of_bind(bind))
             for frontend, bind in binds(config)
+            if sockets[key(bind)].fileno() >= 0  # closed: an operator has shut the frontend down
         ]
         self.execute: services.Execute = _nothing
         services.install(config, prepared.look, prepared.secret, lambda *command: self.execute(*command))
@@ -157,6 +150,7 @@ class Seated:
         self._control: Inbox | None = None
         self._requests = Requests(worker, self.follower, self.fronts, certificates, seat.row)
         self._relay = Relay()
+        self._inquirer = applications.inquirer(worker.config, worker.plane)
         worker.execute = self.ask_control
         if isinstance(worker.plane.books, observing.ObservingBooks):
             worker.plane.books.report = self._observed
@@ -197,10 +191,19 @@ class Seated:
         if message.kind == "said":
             self._relay.said(message)
             return
+        if message.kind == "application":
+            greenlets.run(partial(self._inquire, message.fields))
+            return
         number = message.fields.pop("number", 0)
         answer = self._requests.answer(message.kind, message)
         if self._control is not None:
             send_packed(self._control, "answer", number=number, **answer)
+
+    def _inquire(self, fields: dict[str, Any]) -> None:
+        """The health check of an application."""
+        said = self._inquirer(fields["name"], fields["data"].encode("latin-1"), fields["seconds"])
+        if said is not None and self._control is not None:
+            send_packed(self._control, "answer", number=fields["number"], said=said.decode("latin-1"))
 
     def _observed(self, name: str, errors: int, last: str) -> None:
         """Traffic has seen too many errors of a server."""
@@ -210,71 +213,3 @@ class Seated:
     def ask_control(self, text: str, level: str) -> str:
         """The answer to a runtime command, from control.  Raises Unreachable."""
         return self._relay.ask(text, level)
-
-
-def run(config: Config, prepared: Prepared) -> int:
-    """Serve ``config`` in this process alone until a signal ends it.  Returns the exit status; raises
-    CannotStart."""
-    applications.patch(config)
-    hub = get_hub()
-    maxconn = descriptors(config)
-    log = logging.setup(config.settings)
-    board = Board(
-        1, Books.width(config) + Standings.width(config) + FrontendStates.width(config) + Vitals.WIDTH
-    )
-    books = observing.books(config, board)
-    sampler = Sampler(books)
-    vitals = Vitals(board, 0, "all", 0, greenlets.alive, lambda: log.dropped)
-    worker = Worker(config, prepared, bind_all(config), books, log, maxconn)
-    runtime_sockets = runtime.bind_all(config.settings)
-    backends = list(worker.plane.backends.values())
-    farm = FarmState(backends, Standings(config, board), books)
-    farm.follower.turned = sessions.marked(worker.frontends)
-    turning = Turning(backends, farm, books, log.event, log.failure, listens(config))
-    checks = Runner(backends, turning, config, prepared.contexts.of_check)
-    if isinstance(books, observing.ObservingBooks):
-        books.report = turning.observed
-    names = Names(config, backends, farm, log.event)
-    turning.timed_out = names.hurry
-    for number, handler in (
-        (signal.SIGTERM, worker.stop_hard),
-        (signal.SIGINT, worker.stop_hard),
-        (signal.SIGUSR1, worker.stop_soft),
-    ):
-        hub.loop.signal(number).start(handler)
-    certificates = Certificates(
-        config, prepared, lambda severity, text: log.event(severity, text, config.settings.log_targets)
-    )
-
-    def beat() -> None:
-        list(certificates.look())
-        worker.beat(vitals)
-
-    look = hub.loop.timer(PULSE, PULSE, ref=False)
-    look.start(beat)
-    sample = hub.loop.timer(OFTEN, OFTEN, ref=False)
-    sample.start(sampler.sample)
-    fronts = FrontendStates(config, board)
-    requests = Requests(worker, farm.follower, worker.follower_of(fronts), certificates)
-    commands = Runtime(
-        Operations(
-            *(config, books, log, worker.plane.backends, farm, checks, sampler, fronts, requests.ask),
-            names=names,
-            desk=Desk(certificates),
-        ),
-        TABLE,
-    )
-    worker.execute = commands.execute
-    server = Server(commands, runtime.levels(config.settings, runtime_sockets))
-    worker.open()
-    worker.start()
-    server.start()
-    checks.start()
-    names.start()
-    status = worker.serve()
-    server.stop()
-    names.stop()
-    checks.stop()
-    look.stop()
-    sample.stop()
-    return status
