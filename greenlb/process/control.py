@@ -72,6 +72,7 @@ class Workers:
         self._asked: dict[int, _Asked] = {}
         self.observed: Callable[[str, int, str], None] = lambda name, errors, last: None
         self._questions = 0
+        self._turn = 0
         self._links = 0
 
     def __len__(self) -> int:
@@ -97,10 +98,28 @@ class Workers:
     ) -> list[dict[str, Any]]:
         """Tell every worker, old ones that still drain too, and wait for their answers: those that came in
         ``deadline`` seconds."""
+        return self._ask(list(self._inboxes), kind, descriptors, deadline, fields)
+
+    def ask_one(self, kind: str, deadline: float, **fields: Any) -> dict[str, Any] | None:
+        """Ask one worker, the next in turn; None when it has no answer in time."""
+        links = list(self._inboxes)
+        self._turn += 1
+        chosen = links[self._turn % len(links) :][:1] if links else []
+        return next(iter(self._ask(chosen, kind, (), deadline, fields)), None)
+
+    def _ask(
+        self,
+        links: Sequence[int],
+        kind: str,
+        descriptors: Sequence[int],
+        deadline: float,
+        fields: dict[str, Any],
+    ) -> list[dict[str, Any]]:
         self._questions += 1
         number = self._questions
         asked = self._asked[number] = _Asked(set(), [], Event())
-        for link, inbox in list(self._inboxes.items()):
+        for link in links:
+            inbox = self._inboxes[link]
             if inbox.send(kind, list(descriptors), number=number, **fields):
                 asked.open.add(link)
         if asked.open:
@@ -163,9 +182,9 @@ class Control:
         self.farm = FarmState(self.plane.backends.values(), standings, books, self._tell)
         backends = list(self.plane.backends.values())
         turning = Turning(backends, self.farm, books, log.event, log.failure, listens(config))
-        self.checks = Runner(backends, turning, config, prepared.contexts.of_check)
+        self.checks = Runner(backends, turning, config, prepared.contexts.of_check, self._inquire)
         self.workers.observed = turning.observed
-        self.names = Names(config, backends, self.farm, log.event)
+        self.names = Names(config, backends, self.farm, log.event, log.failure)
         turning.timed_out = self.names.hurry
         self.certificates = certificates or Certificates(config, prepared, lambda severity, text: None)
         self.desk = Desk(self.certificates)
@@ -189,6 +208,12 @@ class Control:
         """Answer runtime commands on listening ``sockets``, each with the level of its clients."""
         self._server = Server(self.runtime, sockets)
         self._server.start()
+
+    def _inquire(self, name: str, data: bytes, seconds: float) -> bytes | None:
+        """What an application answers to its check, in a worker: it is not here."""
+        fields = {"name": name, "data": data.decode("latin-1"), "seconds": seconds}
+        answer = self.workers.ask_one("application", seconds, **fields)
+        return None if answer is None else answer["said"].encode("latin-1")
 
     def _tell(self) -> list[dict[str, int]]:
         """Every worker is to look how the servers stand; what each has moved out of their queues."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 
 from greenlb.model import Address, Config, LogTarget, Server
 from greenlb.names import Resolution
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from greenlb.proxy.farm_state import FarmState
 
 Log = Callable[[int, str, Sequence[LogTarget]], None]
+Failure = Callable[[str, BaseException], None]
 
 _FAMILIES = {"ipv4": (dns.A, dns.AAAA), "ipv6": (dns.AAAA, dns.A)}
 
@@ -155,10 +157,15 @@ def _usable(backend: LiveBackend) -> health.Farm:
 
 
 class Lookup:
-    """One name that is looked up again and again, for all ``followed`` servers."""
+    """One name that is looked up again and again, for all ``followed`` servers.  ``turn`` is had by one at a
+    time: to move a server takes until all workers know.  ``failure`` logs what should not be."""
 
-    def __init__(self, asker: Asker, name: str, kinds: tuple[str, ...]) -> None:
+    def __init__(
+        self, asker: Asker, name: str, kinds: tuple[str, ...], turn: BoundedSemaphore, failure: Failure
+    ) -> None:
         self.asker = asker
+        self._turn = turn
+        self._failure = failure
         self.name = name
         self.kinds = kinds
         self.followed: list[Followed] = []
@@ -187,8 +194,12 @@ class Lookup:
         while self._greenlet is not None and self.followed:
             began = time.monotonic()
             self._wake.clear()
-            found = self.asker.resolve(self.name, self.kinds)
-            self.apply(found, time.monotonic())
+            try:
+                found = self.asker.resolve(self.name, self.kinds)
+                with self._turn:
+                    self.apply(found, time.monotonic())
+            except Exception as error:  # a bug must cost one look, not all that follow
+                self._failure(f"unexpected error when '{self.name}' was looked up", error)
             self._wake.wait(max(0.0, began + self.asker.section.resolve - time.monotonic()))
 
     def apply(self, found: Found, now: float) -> None:
@@ -249,12 +260,16 @@ class Lookup:
 class Names:
     """All servers of ``backends`` that have resolvers."""
 
-    def __init__(self, config: Config, backends: Iterable[LiveBackend], farm: FarmState, log: Log) -> None:
+    def __init__(
+        self, config: Config, backends: Iterable[LiveBackend], farm: FarmState, log: Log, failure: Failure
+    ) -> None:
         self.farm = farm
         self.log = log
+        self._failure = failure
         self.listens = {frontend.name for frontend in config.frontends}
         self.askers = {section.name: Asker(section) for section in config.resolvers}
         self.running = False
+        self._turn = BoundedSemaphore(1)
         self._lookups: dict[tuple[str, str, tuple[str, ...]], Lookup] = {}
         self.followed = [
             Followed(self, backend, state, state.server.resolution)
@@ -273,7 +288,7 @@ class Names:
         key = (section, name, kinds)
         lookup = self._lookups.get(key)
         if lookup is None:
-            lookup = self._lookups[key] = Lookup(self.askers[section], name, kinds)
+            lookup = self._lookups[key] = Lookup(self.askers[section], name, kinds, self._turn, self._failure)
             if self.running:
                 lookup.start()
         return lookup
@@ -334,7 +349,8 @@ class Names:
             raise ValueError(
                 f"could not update {model.name}/{server.name} FQDN by '{lines.OPERATOR}'"
             ) from None
-        followed.follow(name)
+        with self._turn:
+            followed.follow(name)
         return lines.renamed(model, server, before, name, lines.OPERATOR)
 
     def show(self, section: str = "") -> str:
