@@ -216,4 +216,5 @@ def test_the_page_is_live_and_holds_up_nobody(greenlb: Launcher, origin: Origins
     for viewer in viewers:
         viewer.read_until(b"0\r\n\r\n")
         viewer.close()
-    lb.process.wait(WAIT)
+    assert lb.process.wait(WAIT) == 0
+    farm.ended(greenlb)

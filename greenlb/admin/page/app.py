@@ -275,6 +275,7 @@ class _Request:
             b"The figures cannot be had at the moment.\n",
             "text/plain",
             ("Retry-After", "1"),
+            ("Refresh", "1"),
             status="503 Service Unavailable",
         )
 
