@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support import rule_cases
+from tests.support import rule_cases, word_cases
 from tests.support.stream import WAIT, eventually
 
 TABLE = Path(__file__).parents[1] / "unit" / "policy" / "rule_table.json"
@@ -42,6 +42,12 @@ def rows() -> Iterator[Row]:
         yield Row("sample", expression, default)
     for expression, request in rule_cases.SAMPLES_OF:
         yield Row("sample", expression, request)
+    for expression in word_cases.SAMPLES:
+        yield Row("sample", expression, default)
+    for expression, request in word_cases.SAMPLES_OF:
+        yield Row("sample", expression, request)
+    for condition in word_cases.CONDITIONS:
+        yield Row("condition", condition, default)
     for condition in rule_cases.CONDITIONS:
         yield Row("condition", condition, default)
     for condition, request in rule_cases.CONDITIONS_OF:
@@ -170,7 +176,7 @@ def normal(fields: list[str]) -> list[str]:
 
 def with_files(text: str, directory: Path) -> str:
     """``text`` with the paths of the files it names, which are written into ``directory``."""
-    for name, content in rule_cases.FILES.items():
+    for name, content in (rule_cases.FILES | word_cases.FILES).items():
         if "{" + name + "}" in text:
             path = directory / f"{name}.map"
             path.write_text(content)

@@ -100,7 +100,7 @@ def _language(wanted: str, default: str | None) -> Convert:
 
 
 def _host_only(x: Exchange, value: bytes) -> bytes:
-    return _PORT.sub(b"", value)
+    return _PORT.sub(b"", value).lower()
 
 
 def _port_only(x: Exchange, value: bytes) -> int:
@@ -112,11 +112,12 @@ def _captured(response: bool) -> Callable[[int], Convert]:
     """Fills a slot of ``declare capture`` or ``capture`` on the way."""
 
     def make(slot: int) -> Convert:
-        def convert(x: Exchange, value: bytes) -> bytes:
+        def convert(x: Exchange, value: bytes) -> bytes | None:
             slots = x.response_captures if response else x.request_captures
             limits = x.frontend.response_captures if response else x.frontend.request_captures
-            if slots is not None and 0 <= slot < len(limits):
-                slots[slot] = value[: limits[slot][1]]
+            if slots is None or not 0 <= slot < len(limits):
+                return None
+            slots[slot] = value[: limits[slot][1]]
             return value
 
         return convert
@@ -143,7 +144,9 @@ ROWS = (
         _language,
         (Argument("value"), Argument("default", "str", True)),
     ),
-    Converter("host_only", "str", "str", "The host of a Host field's value.", lambda: _host_only),
+    Converter(
+        "host_only", "str", "str", "The host of a Host field's value, in lower case.", lambda: _host_only
+    ),
     Converter(
         "port_only", "str", "int", "The port of a Host field's value; 0 without one.", lambda: _port_only
     ),

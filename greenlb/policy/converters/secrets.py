@@ -159,6 +159,11 @@ def _verifies(algorithm: str, key: Any, signed: bytes, signature: bytes) -> bool
 
 def _jwt_verify(algorithm: str, key: str) -> Convert:
     """Both may be variables; a file of keys is read when the configuration is."""
+    if not is_name(algorithm):
+        if algorithm[:2] == "PS":
+            raise ValueError(f"the signatures of {algorithm} are not supported: use RS or ES")
+        if _is_unknown(algorithm):
+            raise ValueError(f"an algorithm such as HS256, RS256 or ES256 is expected, got '{algorithm}'")
     known: dict[str, Any] = {}
     chosen: Fetch = getter(algorithm) if is_name(algorithm) else (lambda x: octets(algorithm))
     secret: Fetch = getter(key) if is_name(key) else (lambda x: octets(key))
@@ -174,9 +179,16 @@ def _jwt_verify(algorithm: str, key: str) -> Convert:
     return convert
 
 
+def _is_unknown(algorithm: str) -> bool:
+    """RFC 7518 section 3.1."""
+    if algorithm == "none":
+        return False
+    return algorithm[:2] not in ("HS", "RS", "ES", "PS") or algorithm[2:] not in _HASHES
+
+
 def _verify(algorithm: str, secret: bytes, token: bytes, keys: dict[str, Any]) -> int:
     family, size = algorithm[:2], algorithm[2:]
-    if algorithm != "none" and (family not in ("HS", "RS", "ES", "PS") or size not in _HASHES):
+    if _is_unknown(algorithm):
         return UNKNOWN_ALGORITHM
     parts = token.split(b".")
     signature = base64url(parts[2]) if len(parts) == 3 else None

@@ -257,14 +257,14 @@ def _family(prefix: str, old: str, needs: Needs, block: Block, what: str) -> tup
 
 
 def _bearer(name: str | None) -> Fetch:
-    """RFC 6750 section 2.1; with a field of another name the scheme may be any."""
-    field, scheme = octets((name or "authorization").lower()), None if name else b"bearer"
+    """RFC 6750 section 2.1.  A field that is named has an empty token rather than none, as in HAProxy."""
+    field, nothing = octets((name or "authorization").lower()), b"" if name else None
 
     def fetch(x: Exchange) -> bytes | None:
-        value = x.request.fields.get(field) if x.request is not None else None
-        word, _, token = (value or b"").partition(b" ")
-        token = token.strip(OWS)
-        return token if token and scheme in (None, word.lower()) else None
+        if x.request is None:
+            return None
+        scheme, _, token = (x.request.fields.get(field) or b"").partition(b" ")
+        return token.strip(OWS) or nothing if scheme.lower() == b"bearer" else nothing
 
     return fetch
 
@@ -274,7 +274,7 @@ ROWS = (
         "http_auth_bearer",
         "str",
         "request",
-        "The token that follows the scheme Bearer in Authorization, or any scheme in another field.",
+        "The token that follows the scheme Bearer in Authorization, or in another field.",
         _bearer,
         (Argument("header", optional=True),),
     ),
