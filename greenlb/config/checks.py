@@ -261,7 +261,7 @@ class _HttpSteps:
         self._last = {"expect": Expect, "connect": Connect}.get(word, self._last)
 
     def finish(self) -> tuple[Step, ...]:
-        if self._last in (None, Connect):
+        if self._asked is not None:
             self._send(None)
             self._last = SendHttp
         if self._last is SendHttp:

@@ -21,6 +21,7 @@ def check(config: Config, sections: Sections, problems: Problems) -> None:
                 problems.error(line.where, trouble)
         _check_timeouts(proxy, problems)
     _check_addresses(config, problems)
+    _check_tracks(config, problems)
 
 
 def _troubles(
@@ -83,6 +84,32 @@ def _check_timeouts(proxy: Settings, problems: Problems) -> None:
 def _is_disabled(proxy: Settings) -> bool:
     item = proxy.last("disabled", "enabled")
     return item is not None and item.value == (item.option.name == "disabled")
+
+
+def _check_tracks(config: Config, problems: Problems) -> None:
+    """Who is tracked must be there, and have its health from somewhere."""
+    servers = {f"{b.name}/{server.name}": server for b in config.backends for server in b.servers}
+    for name, server in servers.items():
+        seen = [name]
+        while server.track and len(seen) <= len(servers):
+            tracked = servers.get(server.track)
+            if tracked is None:
+                problems.error(
+                    server.where,
+                    f"'track': there is no server '{server.track}'{nearest(server.track, servers)}",
+                )
+                break
+            if server.track in seen:
+                problems.error(
+                    server.where, f"'track': {' -> '.join([*seen, server.track])} goes in a circle"
+                )
+                break
+            seen.append(server.track)
+            if not tracked.track and tracked.check is None and tracked.agent is None:
+                problems.error(
+                    server.where, f"'track': '{server.track}' has no health of its own: it needs 'check'"
+                )
+            server = tracked
 
 
 def _check_addresses(config: Config, problems: Problems) -> None:

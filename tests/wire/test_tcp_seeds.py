@@ -14,7 +14,7 @@ from tests.support.certs import Authority
 from tests.support.client import curl
 from tests.support.lb import Balancer, Launcher
 from tests.support.nginx import Nginx
-from tests.support.stream import WAIT
+from tests.support.stream import WAIT, eventually
 
 NAME = "service.example.com"
 
@@ -60,6 +60,7 @@ default_backend = nodes
 [backend nodes]
 mode = tcp
 balance = roundrobin
+option ssl-hello-chk = yes
 server web01 = 127.0.0.1:{s1} check
 server web02 = 127.0.0.1:{s2} check
 """
@@ -80,8 +81,10 @@ default_backend = be_service
 [backend be_service]
 balance = roundrobin
 mode = tcp
-server backend1.example.com = 127.0.0.1:{s1} check maxconn 5
-server backend2.example.com = 127.0.0.1:{s2} check maxconn 5
+option httpchk = GET /v1/status
+http-check = expect status 200
+server backend1.example.com = 127.0.0.1:{s1} check check-ssl verify required ca-file {ca} maxconn 5
+server backend2.example.com = 127.0.0.1:{s2} check check-ssl verify required ca-file {ca} maxconn 5
 """
 
 PROXY = """
@@ -148,13 +151,17 @@ def test_pass_through(proxy: Launcher, tmp_path: Path, authority: Authority) -> 
 
 def test_names_with_dots(proxy: Launcher, tmp_path: Path, authority: Authority) -> None:
     """Seed 3: names of servers are what they are, and a session is resumed at its server."""
-    with farm(tmp_path / "nginx", authority.pem(NAME)) as servers:
-        lb = proxy(SERVICE, None, **servers)
+    status = "location = /v1/status { return 200; }"
+    with farm(tmp_path / "nginx", authority.pem(NAME), status) as servers:
+        lb = proxy(SERVICE, None, ca=authority.ca_file, **servers)
         assert ask(lb, authority) == "s1\n"
         assert lb.log().to == "be_service/backend1.example.com"
         said = s_client(lb.port(), authority.ca_file)
         assert "Verify return code: 0 (ok)" in said
         assert re.search(rf"subject=.*{re.escape(NAME)}", said)
+        for name in servers:
+            log = next((tmp_path / "nginx").rglob(f"{name}/access.log"))
+            eventually(lambda log=log: '"GET /v1/status HTTP/1.0" 200' in log.read_text(), "it is checked")
 
 
 def s_client(port: int, ca_file: Path) -> str:

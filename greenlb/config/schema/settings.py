@@ -204,7 +204,7 @@ GLOBAL: Final = Table(
             where=_G,
             kind=Timeout(),
             field="max_spread_checks",
-            default="the shortest inter",
+            default="none",
             doc="The time over which the first checks after the start are spread at most, where there are "
             "many servers.",
             example="1s",
@@ -215,7 +215,7 @@ GLOBAL: Final = Table(
             kind=Flag(),
             field="external_check",
             default="no",
-            doc="option external-check may run programs.",
+            doc="Programs may be run by option external-check.",
             example="yes",
         ),
         Option(
