@@ -56,10 +56,11 @@ class _Single:
         self.farm = FarmState(backends, Standings(config, board), books)
         self.farm.follower.turned = sessions.marked(worker.frontends)
         turning = Turning(backends, self.farm, books, log.event, log.failure, listens(config))
-        self.checks = Runner(backends, turning, config, prepared.contexts.of_check)
+        inquirer = applications.inquirer(config, worker.plane)
+        self.checks = Runner(backends, turning, config, prepared.contexts.of_check, inquirer)
         if isinstance(books, observing.ObservingBooks):
             books.report = turning.observed
-        self.names = Names(config, backends, self.farm, log.event)
+        self.names = Names(config, backends, self.farm, log.event, log.failure)
         turning.timed_out = self.names.hurry
         self.server = self._runtime(FrontendStates(config, board))
         self._timers: list[Any] = []
