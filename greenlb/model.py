@@ -211,7 +211,7 @@ class Server:
     disabled: bool = False
     cookie: str = ""
     maxconn: int = 0
-    minconn: int = 0
+    minconn: int = 0  # 0: always maxconn
     maxqueue: int = 0  # 0: no limit
     check: Check | None = None
     tls: ServerTls | None = None
@@ -418,7 +418,7 @@ class Backend(Proxy):
     prefer_last: bool = False
     max_keep_alive_queue: int | None = None  # None: no limit
     abortonclose: bool = False
-    retry_on: frozenset[str | int] = frozenset(("conn-failure",))
+    retry_on: tuple[str | int, ...] = ("conn-failure",)
     smart_connect: bool = False
     health_check: Script | External | None = None  # None: a connection says it all
     log_health_checks: bool = False

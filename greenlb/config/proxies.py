@@ -126,7 +126,7 @@ class _Builder:
             "forwarded": forwarded(context, proxy, self.compiler.scope),
             "keepalive": self._keepalive("option srvtcpka"),
         }
-        fields |= backend_fields(context, proxy, self.compiler, farm)
+        fields |= backend_fields(context, proxy, self.compiler)
         return Backend(**fields)
 
     def _format(self, name: str, scope: Scope) -> Format | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from greenlb.config.context import Context
 from greenlb.config.rules import Compiler
 from greenlb.config.sections import Given, Settings
 from greenlb.config.values import ConfigError
-from greenlb.model import Backend, Condition, Frontend, Router, Rule, Server
+from greenlb.model import Backend, Condition, Frontend, Router, Rule
 from greenlb.policy import monitor
 from greenlb.policy.actions.words import Words
 from greenlb.policy.rules import compile_use_backend
@@ -33,13 +33,11 @@ def monitor_rules(context: Context, proxy: Settings, compiler: Compiler) -> tupl
     return (context.written(rule, f"monitor-uri {line.text}"),)
 
 
-def backend_fields(
-    context: Context, proxy: Settings, compiler: Compiler, farm: Sequence[Server]
-) -> dict[str, Any]:
+def backend_fields(context: Context, proxy: Settings, compiler: Compiler) -> dict[str, Any]:
     """What its options fill in a Backend."""
     longest = proxy.value("max-keep-alive-queue", -1)
     return {
-        "use_server": _use_server(context, proxy, compiler, farm),
+        "use_server": _use_server(context, proxy, compiler),
         "persist_rules": _persist_rules(context, proxy, compiler),
         "max_keep_alive_queue": None if longest < 0 else longest,
         "retry_on": _retry_on(context, proxy, compiler.scope.mode),
@@ -81,31 +79,27 @@ def with_fullconn(
 
 
 def _ramped(backend: Backend) -> bool:
-    return any(server.minconn < server.maxconn for server in backend.servers)
+    return any(0 < server.minconn < server.maxconn for server in backend.servers)
 
 
-def _condition(
-    context: Context, compiler: Compiler, line: Given, words: Sequence[str] | None = None
-) -> Condition | None:
+def _condition(context: Context, compiler: Compiler, line: Given) -> Condition | None:
     with context.problems.at(line.where, f"'{line.option.name}': "):
-        taken = Words(line.option.name, line.words if words is None else words, compiler.scope_of(line))
-        condition = taken.condition()
+        condition = None
+        if line.words[0] in ("if", "unless"):
+            condition = Words(line.option.name, line.words, compiler.scope_of(line)).condition()
         if condition is None:
             raise ConfigError("expected 'if' or 'unless' and a condition")
         return condition
     return None
 
 
-def _use_server(
-    context: Context, proxy: Settings, compiler: Compiler, farm: Sequence[Server]
-) -> tuple[Router, ...]:
+def _use_server(context: Context, proxy: Settings, compiler: Compiler) -> tuple[Router, ...]:
     routes: list[Router] = []
-    names = [server.name for server in farm]
     for line in proxy.given("use-server"):
         with context.problems.at(line.where, "'use-server': "):
             name = line.words[0]
-            if "%" not in name and name not in names:
-                raise ConfigError(f"unable to find server '{name}' in {proxy.title}{nearest(name, names)}")
+            if "%" not in name:
+                context.farm.find("server", name, proxy.name)
             if len(line.words) < 2:
                 raise ConfigError("expected 'if' or 'unless' and a condition after the server")
             route = compile_use_backend(line.words, compiler.scope_of(line))
@@ -125,10 +119,10 @@ def _persist_rules(
     return tuple(rules)
 
 
-def _retry_on(context: Context, proxy: Settings, mode: str) -> frozenset[str | int]:
+def _retry_on(context: Context, proxy: Settings, mode: str) -> tuple[str | int, ...]:
     line = proxy.last("retry-on")
     if line is None:
-        return frozenset(EVENTS[:1])
+        return EVENTS[:1]
     chosen: set[str | int] = set()
     with context.problems.at(line.where, "'retry-on': "):
         for word in line.words:
@@ -151,4 +145,4 @@ def _retry_on(context: Context, proxy: Settings, mode: str) -> frozenset[str | i
             line.where, f"'retry-on' of {proxy.title}: without 'mode http' only conn-failure is tried again."
         )
         chosen &= {"conn-failure"}
-    return frozenset(chosen)
+    return tuple(each for each in (*EVENTS, *CODES) if each in chosen)

@@ -66,10 +66,10 @@ def servers(
 
 
 def _limits(fields: Mapping[str, Any]) -> dict[str, int]:
-    """HAProxy's: without a maxconn, or above it, minconn is the limit; without a minconn maxconn is fixed."""
+    """HAProxy's: without a maxconn, or above it, minconn is the limit."""
     low, high = fields.get("minconn", 0), fields.get("maxconn", 0)
     high = max(low, high)
-    return {"maxconn": high, "minconn": low or high, "maxqueue": fields.get("maxqueue", 0)}
+    return {"maxconn": high, "minconn": low if low < high else 0, "maxqueue": fields.get("maxqueue", 0)}
 
 
 class _Line:

@@ -168,7 +168,7 @@ class LiveBackend:
         self.kind = wsgi.kind(model)
         self._socket_options = socket_options(model)
         self._retries = model.retries if "conn-failure" in model.retry_on else 0
-        self.repeats = 0 if model.retry_on <= {"conn-failure"} else model.retries
+        self.repeats = model.retries if set(model.retry_on) - {"conn-failure"} else 0
         self._steered = bool(model.use_server or model.persist_rules)
         ramps.add(self, self._limited)
         self.rebuild()

@@ -44,6 +44,7 @@ class Plane:
         "door",
         "farm",
         "log",
+        "maxconn",
         "settings",
         "shared",
         "stopping",
@@ -64,6 +65,7 @@ class Plane:
         self.books = books
         self.connections = 0
         self.shared = shared
+        self.maxconn = maxconn
         self.door = shared.door(None, maxconn)
         self.stopping = False
         self.backends = {backend.name: self._live(backend, contexts) for backend in config.backends}

@@ -17,8 +17,10 @@ def add(backend: LiveBackend, limited: Iterable[ServerState]) -> None:
     """Let the slots of servers depend on the load, and on how long they have been back."""
     load = BackendNow(backend, backend.plane.books)
     for state in limited:
-        if state.server.minconn < state.maxconn and backend.model.fullconn:
-            state.ramp = ramp(state.server, load.sessions, backend.model.fullconn)
+        if 0 < state.server.minconn < state.maxconn:
+            # Without a maxconn in the configuration the default is known by the process alone.
+            full = backend.model.fullconn or max(1, backend.plane.maxconn // 10)
+            state.ramp = ramp(state.server, load.sessions, full)
         if state.server.slowstart:
             state.ramp = throttled(state, state.ramp)
         if state.ramp is not None and state.slots is not None:

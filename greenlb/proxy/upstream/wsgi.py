@@ -34,7 +34,7 @@ class AppUpstream(Upstream):
     """What an exchange with an application has in the place of a connection.  ``application`` is None in
     processes that do not serve."""
 
-    __slots__ = ("_errors", "_log", "_processes", "_targets", "app", "application", "label")
+    __slots__ = ("_log", "_processes", "_targets", "app", "application", "errors", "label")
 
     def __init__(self, app: Wsgi, state: ServerState) -> None:
         backend = state.backend
@@ -47,7 +47,7 @@ class AppUpstream(Upstream):
         self._log = backend.plane.log
         self._targets: tuple[LogTarget, ...] = backend.model.log_targets or backend.plane.settings.log_targets
         self._processes = backend.plane.settings.workers != 0
-        self._errors = Errors(self._say)
+        self.errors = Errors(self._say)
 
     def _say(self, line: str) -> None:
         """A line that the application wrote to ``wsgi.errors``."""
@@ -60,7 +60,7 @@ class AppUpstream(Upstream):
         """What all requests of a client's connection have in their environ."""
         known = conn.environ
         if known is None or known[0] is not self:
-            made = template(conn.client, self.app.mount, self._errors, processes=self._processes)
+            made = template(conn.client, self.app.mount, self.errors, processes=self._processes)
             known = conn.environ = (self, made)
         return known[1]
 
@@ -119,7 +119,7 @@ def kind(model: Backend) -> str:
     apps = sum(server.app is not None for server in model.servers)
     if apps and apps == len(model.servers):
         return "applications"
-    careful = "careful " if model.abortonclose or not model.retry_on <= {"conn-failure"} else ""
+    careful = "careful " if model.abortonclose or set(model.retry_on) - {"conn-failure"} else ""
     return careful + ("mixed" if apps else "network")
 
 

@@ -8,7 +8,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
@@ -19,6 +19,7 @@ from greenlb.message import Fields, Request
 from greenlb.model import NOWHERE, Address, Balance, Bind, Frontend, Server
 from greenlb.policy import balance, hashing
 from greenlb.policy.balance import HashType
+from greenlb.policy.shares import Shares
 
 FRONTEND = Frontend("fe", 1, NOWHERE)
 BIND = Bind("1", Address("127.0.0.1", 80), NOWHERE)
@@ -35,6 +36,10 @@ class Paper:
 
     def __post_init__(self) -> None:
         self.name = self.server.name
+
+    @property
+    def limit(self) -> int:
+        return self.server.maxconn
 
     def __repr__(self) -> str:
         return self.name
@@ -426,3 +431,57 @@ def test_what_cannot_be_is_refused_in_words(text: str, message: str) -> None:
 def test_a_hash_type_that_cannot_be_is_refused_in_words(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         balance.parse_hash_type(text.split())
+
+
+# -- queues and shares ------------------------------------------------------------------------------
+
+
+def test_leastconn_counts_the_queue_of_a_server_with_maxqueue() -> None:
+    """A full server is given more as long as its queue has room, and they wait for it alone."""
+    made = balance.make(Balance("leastconn"), itertools.count().__next__)
+    servers = farm(1, 1, maxconn=2)
+    servers = [
+        Paper(replace(each.server, maxqueue=3), load=load) for each, load in zip(servers, (5, 4), strict=True)
+    ]
+    made.rebuild(servers)
+    assert made.pick(exchange()) is servers[1]
+    assert (made.binds(servers[1]), made.binds(servers[0])) == (True, False)
+
+
+@pytest.mark.parametrize(("algorithm", "binds"), [("uri", True), ("source", True), ("roundrobin", False)])
+def test_a_hash_binds_to_its_server(algorithm: str, binds: bool) -> None:
+    for consistent in (False, True):
+        made = balance.make(balance.parse([algorithm], HashType(consistent)), itertools.count().__next__)
+        servers = farm(1, maxconn=1)
+        made.rebuild(servers)
+        assert made.binds(servers[0]) is binds
+
+
+@pytest.mark.parametrize("algorithm", ["uri", "random"])
+def test_hash_balance_factor(algorithm: str) -> None:
+    """No server has more than its share allows, by weight; without a factor one key's server has all."""
+    spec = balance.parse([algorithm], HashType(True))
+    for factor, most in ((0, None), (125, (32, 63))):
+        made = balance.make(replace(spec, factor=factor), itertools.count().__next__)
+        servers = farm(1, 1, 2)
+        made.rebuild(servers)
+        for _ in range(100):
+            chosen = made.pick(exchange())
+            assert isinstance(chosen, Paper)
+            chosen.load += 1
+        loads = [each.load for each in servers]
+        if most is None:
+            assert algorithm == "random" or max(loads) == 100
+        else:
+            assert max(loads[:2]) <= most[0]
+            assert loads[2] <= most[1]
+
+
+def test_a_share_is_never_nothing() -> None:
+    """Whoever has nothing gets one, however small its share."""
+    servers = farm(1, 256)
+    shares = Shares(110)
+    shares.rebuild(servers)
+    assert shares.room(servers[0])
+    servers[0].load = 1
+    assert not shares.room(servers[0])
