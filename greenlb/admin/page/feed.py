@@ -24,12 +24,12 @@ Execute = Callable[[str, str], str]
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The last seconds of one object, oldest first; ``rtime`` is milliseconds."""
+    """The last SHOWN seconds of one object, oldest first; ``rtime`` is milliseconds."""
 
-    rate: tuple[float, ...] = ()
-    scur: tuple[float, ...] = ()
-    errors: tuple[float, ...] = ()
-    rtime: tuple[float, ...] = ()
+    rate: tuple[float, ...] = (0,) * SHOWN
+    scur: tuple[float, ...] = (0,) * SHOWN
+    errors: tuple[float, ...] = (0,) * SHOWN
+    rtime: tuple[float, ...] = (0,) * SHOWN
 
     @property
     def last(self) -> tuple[float, ...]:
@@ -94,14 +94,13 @@ def pairs(text: str) -> dict[str, str]:
 
 
 def series(text: str) -> dict[tuple[str, str], Series]:
-    """What ``show history json`` answers."""
+    """What ``show history json`` answers.  Before there was anything, there was nothing: 0."""
     told: Any = json.loads(text)
-    return {
-        (one["pxname"], one["svname"]): Series(
-            tuple(one["rate"]),
-            tuple(one["scur"]),
-            tuple(one["errors"]),
-            tuple(value / 1000 for value in one["rtime"]),
-        )
-        for one in told["series"]
-    }
+    return {(one["pxname"], one["svname"]): _series(one) for one in told["series"]}
+
+
+def _series(one: Mapping[str, Any]) -> Series:
+    rate, scur, errors, rtime = (
+        (0,) * (SHOWN - len(one[name])) + tuple(one[name]) for name in ("rate", "scur", "errors", "rtime")
+    )
+    return Series(rate, scur, errors, tuple(value / 1000 for value in rtime))

@@ -117,6 +117,7 @@ def test_the_csv_is_read_as_it_is_written() -> None:
     with pytest.raises(ValueError, match="Internal error"):
         table("Internal error, see the log.\n\n")
     assert pairs("Name: x: y\nno colon\nEmpty:\n") == {"Name": "x: y", "Empty": ""}
-    assert series(
-        '{"series": [{"pxname":"b","svname":"s","rate":[1],"scur":[2],"errors":[0],"rtime":[1500]}]}'
-    ) == {("b", "s"): Series((1,), (2,), (0,), (1.5,))}
+    told = '{"series": [{"pxname":"b","svname":"s","rate":[1],"scur":[2],"errors":[0],"rtime":[1500]}]}'
+    found = series(told)["b", "s"]
+    assert found.last == (1, 2, 0, 1.5)
+    assert {len(values) for values in (found.rate, found.scur, found.errors, found.rtime)} == {SHOWN}
