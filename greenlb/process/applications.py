@@ -14,11 +14,15 @@ import traceback
 from collections.abc import Iterator
 from typing import Final
 
+from gevent.timeout import Timeout
+
 from greenlb.model import Backend, Config, Server, Where, Wsgi
 from greenlb.process import privileges
 from greenlb.process.pulse import Pulse
 from greenlb.protocol.wsgi import Application
+from greenlb.proxy.checks.applications import Inquire, answer
 from greenlb.proxy.plane import Plane
+from greenlb.proxy.upstream.wsgi import AppUpstream
 
 _SKIPPED: Final = (os.path.dirname(importlib.__file__), "<frozen importlib", __file__)
 
@@ -55,6 +59,28 @@ def install(config: Config, plane: Plane) -> Pulse | None:
     if not found:
         return None
     return Pulse(lambda text: plane.log.event(4, text, plane.settings.log_targets))
+
+
+def inquirer(config: Config, plane: Plane) -> Inquire:
+    """What calls the applications of this process for their health checks."""
+    upstreams: dict[str, AppUpstream] = {}
+    for backend, server, _ in servers(config):
+        app = plane.backends[backend.name].state_of(server).app
+        if app is not None:
+            upstreams[f"{backend.name}/{server.name}"] = app
+
+    def inquire(name: str, data: bytes, seconds: float) -> bytes | None:
+        limit = Timeout.start_new(seconds)
+        try:
+            return answer(upstreams, name, data, plane.log.failure)
+        except Timeout as late:
+            if late is not limit:
+                raise
+            return None
+        finally:
+            limit.close()
+
+    return inquire
 
 
 def load(app: Wsgi) -> Application:

@@ -43,6 +43,7 @@ from greenlb.proxy.farm_state import FarmState
 from greenlb.proxy.frontend_state import FrontendStates
 from greenlb.proxy.names.names import Names
 from greenlb.proxy.plane import Plane
+from greenlb.proxy.queue import pause
 from greenlb.proxy.standing import Standings
 
 PULSE: Final = 1.0
@@ -210,7 +211,10 @@ class Control:
         self._server.start()
 
     def _inquire(self, name: str, data: bytes, seconds: float) -> bytes | None:
-        """What an application answers to its check, in a worker: it is not here."""
+        """What an application answers to its check, in a worker: it is not here.  While there is no worker
+        yet nobody can say that it is ill."""
+        while not self.workers:
+            pause(0.05)
         fields = {"name": name, "data": data.decode("latin-1"), "seconds": seconds}
         answer = self.workers.ask_one("application", seconds, **fields)
         return None if answer is None else answer["said"].encode("latin-1")

@@ -270,6 +270,28 @@ def test_what_an_application_says_is_logged(lb: Balancer) -> None:
     lb.syslog.message(r"be/app \(dialogues:application\): a line for the log")
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_it_is_checked_by_being_called(greenlb: Launcher, workers: int) -> None:
+    """With the request of httpchk, in a process that serves."""
+    ini = f"[global]\nlog = 127.0.0.1:{{syslog}} local0\nworkers = {workers}\n" + INI % (
+        "",
+        "check inter 100ms rise 1 fall 1\noption httpchk = GET /health",
+    )
+    lb = greenlb(ini, apps=APPS)
+    assert lb.ask(get("/facts")).status == 200
+    lb.ask(get("/turn/ill"))
+    lb.syslog.message(r"Server be/app is DOWN, reason: Layer7 wrong status, code: 503.*")
+    eventually(lambda: lb.ask(get("/facts")).status == 503, "no request gets there")
+
+
+def test_a_plain_check_is_content_with_an_application_that_is_there(greenlb: Launcher) -> None:
+    ini = "[global]\nlog = 127.0.0.1:{syslog} local0\nworkers = 1\n" + INI % ("", "check inter 50ms fall 1")
+    lb = greenlb(ini, apps=APPS)
+    lb.syslog.message(r"Loading success\.")
+    for _ in range(20):
+        assert lb.ask(get("/facts")).status == 200
+
+
 def test_a_mount(greenlb: Launcher) -> None:
     lb = greenlb(INI % ("", "mount /shop"), apps=APPS)
     found = facts(lb.ask(get("/shop/facts/a?b")))

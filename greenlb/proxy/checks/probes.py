@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from greenlb.exchange import Client, Exchange
 from greenlb.model import NOWHERE, Address, Bind, Check, Frontend
 from greenlb.net.tls import ClientContext
 from greenlb.proxy.backend import LiveBackend, ServerState
-from greenlb.proxy.checks.engine import Dialogue
+from greenlb.proxy.checks.engine import Dialogue, Wire
 from greenlb.proxy.checks.wire import Connection
 from greenlb.proxy.health import Result
 from greenlb.script import Connect, Expect, Script, Send, Step, Verdict
@@ -18,6 +19,14 @@ Probe = Callable[[], Result]
 """Asks once.  It takes its time, and raises nothing."""
 
 PLAIN = Script()
+
+
+class ClosingWire(Wire, Protocol):
+    """A Wire that has to be closed."""
+
+    def close(self) -> None: ...
+
+
 _NOBODY = Bind("health-check", Address(""), NOWHERE)
 _FRONTENDS = {mode: Frontend("health-checks", 1, NOWHERE, mode=mode) for mode in ("tcp", "http")}
 
@@ -44,9 +53,7 @@ class DialogueProbe:
         self._status = status
 
     def __call__(self) -> Result:
-        wire = Connection(
-            self._state.address, self._backend.model, self._check, self._contexts, self._script.only_connects
-        )
+        wire = self.wire()
         start = time.monotonic()
         try:
             dialogue = Dialogue(
@@ -61,6 +68,12 @@ class DialogueProbe:
         finally:
             wire.close()
         return result._replace(duration=int((time.monotonic() - start) * 1000))
+
+    def wire(self) -> ClosingWire:
+        """What the script is played over."""
+        return Connection(
+            self._state.address, self._backend.model, self._check, self._contexts, self._script.only_connects
+        )
 
     def _exchange(self) -> Exchange:
         """What samples look at: a server, its answer, and no client."""

@@ -13,6 +13,7 @@ from greenlb.net import greenlets
 from greenlb.net.tls import ClientContext
 from greenlb.proxy import health
 from greenlb.proxy.checks import agent
+from greenlb.proxy.checks.applications import ApplicationProbe, Inquire
 from greenlb.proxy.checks.external import ExternalProbe
 from greenlb.proxy.checks.probes import PLAIN, DialogueProbe, Probe, agent_script
 from greenlb.proxy.health import Health, Result
@@ -141,11 +142,14 @@ class Checked(Recurring):
             if context is not None:
                 contexts[number] = context
         turning = self.runner.turning
-        return DialogueProbe(
+        probe = (DialogueProbe if state.app is None else ApplicationProbe)(
             *(backend, state, check, script, contexts),
             serving=lambda: state.up,
             status=lambda: turning.status_header(self),
         )
+        if isinstance(probe, ApplicationProbe):
+            probe.inquire = self.runner.inquire
+        return probe
 
     def ended(self, result: Result) -> None:
         self.runner.turning.check_ended(self, result)
@@ -160,7 +164,8 @@ class Checked(Recurring):
 class Runner:
     """Checks every server of ``backends`` that is to be checked, and asks every agent.
 
-    ``turning`` is told how it went; ``contexts`` gives the TLS context of a check.
+    ``turning`` is told how it went; ``contexts`` gives the TLS context of a check,
+    ``inquire`` asks a server that is an application.
     """
 
     def __init__(
@@ -169,9 +174,11 @@ class Runner:
         turning: Turning,
         config: Config,
         contexts: Contexts = lambda tls: None,
+        inquire: Inquire = lambda name, data, seconds: None,
     ) -> None:
         self.turning = turning
         self.contexts = contexts
+        self.inquire = inquire
         self.running = False
         self.frontends: dict[str, Frontend] = {frontend.name: frontend for frontend in config.frontends}
         self._spread = config.settings.spread_checks / 100

@@ -165,6 +165,21 @@ class Told:
         CLOSED.append(self.name)
 
 
+healthy = True
+
+
+def turn(environ, start_response):
+    """/turn/ill or /turn/well: what /health says from now on."""
+    global healthy
+    healthy = environ["PATH_INFO"].endswith("well")
+    return facts(environ, start_response)
+
+
+def health(environ, start_response):
+    start_response("200 OK" if healthy else "503 Ill", TEXT)
+    return iter([environ["REMOTE_ADDR"].encode()])
+
+
 def dispatch(environ, start_response):
     """By the first part of the path."""
     name = environ["PATH_INFO"].strip("/").partition("/")[0] or "facts"
