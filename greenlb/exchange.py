@@ -42,7 +42,9 @@ class TlsFacts:
 class Hello:
     """What a TLS hello says.  ``type`` is 1 for a client's, 2 for a server's; ``version`` the one in the
     message itself, 0x0303 for TLS 1.2 and (RFC 8446 section 4.1.2) for TLS 1.3, which ``tls13`` tells:
-    offered by a client, chosen by a server.  ``ciphers`` is how many suites it names."""
+    offered by a client, chosen by a server.  ``ciphers`` is how many suites it names, ``groups``
+    whether a client names groups (supported_groups), ``ticket`` what it offers to resume a session with, None
+    where it knows no tickets."""
 
     type: int
     version: int
@@ -51,6 +53,8 @@ class Hello:
     alpn: tuple[bytes, ...]
     ciphers: int
     tls13: bool
+    groups: bool = False
+    ticket: bytes | None = None
 
 
 class Undecided(Exception):

@@ -21,6 +21,7 @@ LONGEST: Final = 1 << 16
 _HANDSHAKE: Final = 0x16
 _LONGEST_RECORD: Final = (1 << 14) + 2048  # what TLS 1.2 allowed a compressed fragment, as HAProxy does
 _SERVER_NAME, _ALPN, _SUPPORTED_VERSIONS = 0, 16, 43
+_SUPPORTED_GROUPS, _SESSION_TICKET = 10, 35
 _TLS_1_3: Final = 0x0304
 
 
@@ -120,10 +121,15 @@ def _client(body: bytes) -> Hello:
     fields.vector(1)  # compression methods
     name: bytes | None = None
     alpn: tuple[bytes, ...] = ()
-    tls13 = False
+    tls13 = groups = False
+    ticket: bytes | None = None
     for kind, value in fields.extensions():
         if kind == _SERVER_NAME:
             name = _server_name(value)
+        elif kind == _SUPPORTED_GROUPS:
+            groups = True
+        elif kind == _SESSION_TICKET:
+            ticket = value
         elif kind == _ALPN:
             alpn = tuple(_protocols(value))
         elif kind == _SUPPORTED_VERSIONS:
@@ -131,7 +137,7 @@ def _client(body: bytes) -> Hello:
             while versions:
                 if versions.number(2) == _TLS_1_3:
                     tls13 = True
-    return Hello(CLIENT, version, session_id, name, alpn, len(ciphers) // 2, tls13)
+    return Hello(CLIENT, version, session_id, name, alpn, len(ciphers) // 2, tls13, groups, ticket)
 
 
 def _server(body: bytes) -> Hello:

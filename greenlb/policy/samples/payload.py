@@ -50,9 +50,15 @@ def _version(hello: Hello) -> int:
 
 
 def parse_version(text: str) -> str:
-    """``3.1`` as the number that the sample gives; all else as it is."""
+    """``3.1`` as the number that the sample gives, also in a range; all else as it is."""
+    if ":" in text:
+        return ":".join(map(parse_version, text.split(":")))
     major, dot, minor = text.partition(".")
     return str((int(major) << 16) + int(minor)) if dot and major.isdigit() and minor.isdigit() else text
+
+
+def _ticket_offer(hello: Hello) -> int:
+    return 0 if hello.ticket is None else 2 if hello.ticket else 1
 
 
 def _length(side: Side) -> Callable[[], Fetch]:
@@ -185,6 +191,21 @@ ROWS = (
         "bytes",
         "The protocols that the client's TLS ClientHello offers by ALPN, separated by commas.",
         _hello(_client, 1, lambda hello: b",".join(hello.alpn) or None),
+    ),
+    Sample(
+        "req.ssl_ec_ext",
+        "bool",
+        "bytes",
+        "True when the client's TLS ClientHello names groups, as one does that can use ECC certificates.",
+        _hello(_client, 1, lambda hello: hello.groups),
+    ),
+    Sample(
+        "req.ssl_st_ext",
+        "int",
+        "bytes",
+        "What the client's TLS ClientHello says of session tickets: 0 nothing, 1 that it takes one, 2 that "
+        "it has one.",
+        _hello(_client, 1, _ticket_offer),
     ),
     Sample(
         "req.len",

@@ -83,8 +83,6 @@ REASONS: dict[str, str] = {
     **dict.fromkeys(("res.cache_hit", "res.cache_name"), _CACHE),
     **dict.fromkeys(("res.comp", "res.comp_algo"), _COMPRESSION),
     **dict.fromkeys(("ssl_bc_npn", "ssl_fc_npn"), _NPN),
-    "req.ssl_ec_ext": _HELLO,
-    "req.ssl_st_ext": _HELLO,
     "dst_conn": "the connections of one bind are not counted apart: fe_conn has the frontend's",
     "thread": "workers are processes: %pid tells them apart in a log",
 }

@@ -19,7 +19,7 @@ BIND = Bind("1", Address("127.0.0.1", 80), NOWHERE)
 ACLS = {"long": compile_acl(["req.len", "gt", "4"], Scope("fe", "tcp"))}
 REQUEST = Scope("fe", "tcp", acls=ACLS)
 RESPONSE = Scope("fe", "tcp", acls=ACLS, response=True)
-HELLO = Hello(1, 0x0303, b"\x07" * 32, b"Shop.example.com", (b"h2", b"http/1.1"), 3, True)
+HELLO = Hello(1, 0x0303, b"\x07" * 32, b"Shop.example.com", (b"h2", b"http/1.1"), 3, True, True, b"ticket")
 SERVER_HELLO = Hello(2, 0x0303, b"", None, (), 1, False)
 MORE = object()
 
@@ -69,6 +69,11 @@ def answer(text: str, x: Exchange, scope: Scope = REQUEST) -> bool | None:
         ("{ req_ssl_sni -m end .example.com }", b"H", None, False),
         ("{ req.ssl_ver 3.3 }", b"H.", True, True),
         ("{ req.ssl_ver 3.1 }", b"H.", False, False),
+        ("{ req.ssl_ver 3.1:3.3 }", b"H.", True, True),
+        ("{ req.ssl_ver 3.1:3.2 }", b"H.", False, False),
+        ("{ req.ssl_ver 3.2: }", b"H.", True, True),
+        ("{ req.ssl_ec_ext }", b"H.", True, True),
+        ("{ req.ssl_st_ext 2 }", b"H.", True, True),
         ("{ req_ssl_ver ge 3.3 }", b"H.", True, True),
         ("{ req.ssl_alpn h2,http/1.1 }", b"H.", True, True),
         ("{ req.ssl_alpn -m sub h2 }", b"H.", True, True),

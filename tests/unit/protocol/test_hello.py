@@ -61,6 +61,7 @@ def test_client_hello_of_openssl() -> None:
     assert (found.type, found.version, found.server_name) == (1, 0x0303, b"shop.example.com")
     assert found.alpn == (b"h2", b"http/1.1")
     assert found.tls13 and found.ciphers > 3 and len(found.session_id) == 32
+    assert (found.groups, found.ticket) == (True, b"")
 
 
 def test_client_hello_of_tls_1_2_offers_no_1_3() -> None:
