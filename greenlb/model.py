@@ -416,7 +416,7 @@ class Backend(Proxy):
     use_server: tuple[Router, ...] = ()
     persist_rules: tuple[tuple[bool, Condition], ...] = ()  # True: force-persist, False: ignore-persist
     prefer_last: bool = False
-    max_keep_alive_queue: int | None = None  # None: no limit
+    max_keep_alive_queue: int = -1  # -1: no limit
     abortonclose: bool = False
     retry_on: tuple[str | int, ...] = ("conn-failure",)
     smart_connect: bool = False

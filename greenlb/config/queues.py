@@ -35,11 +35,9 @@ def monitor_rules(context: Context, proxy: Settings, compiler: Compiler) -> tupl
 
 def backend_fields(context: Context, proxy: Settings, compiler: Compiler) -> dict[str, Any]:
     """What its options fill in a Backend."""
-    longest = proxy.value("max-keep-alive-queue", -1)
     return {
         "use_server": _use_server(context, proxy, compiler),
         "persist_rules": _persist_rules(context, proxy, compiler),
-        "max_keep_alive_queue": None if longest < 0 else longest,
         "retry_on": _retry_on(context, proxy, compiler.scope.mode),
     }
 

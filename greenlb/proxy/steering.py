@@ -74,4 +74,4 @@ def prefers(backend: LiveBackend, state: ServerState) -> bool:
     if not model.prefer_last or not state.chosen or model.balance.algorithm not in TURN_TAKERS:
         return False
     longest = model.max_keep_alive_queue
-    return longest is None or not state.limit or state.room() or state.queued < longest
+    return longest < 0 or not state.limit or state.room() or state.queued < longest

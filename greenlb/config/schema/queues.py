@@ -43,9 +43,9 @@ QUEUES: Final = (
     Option(
         name="fullconn",
         where=BACK,
-        kind=Integer(1, unit="connections"),
+        kind=Integer(0, unit="connections"),
         field="fullconn",
-        default="a tenth of the maxconn of the frontends that lead here",
+        default="0 (a tenth of the maxconn of the frontends that lead here)",
         doc="The load of this backend at which a server with minconn gets its whole maxconn.",
         example="1000",
     ),
@@ -73,6 +73,7 @@ QUEUES: Final = (
         name="max-keep-alive-queue",
         where=BACK,
         kind=Integer(-1, unit="requests"),
+        field="max_keep_alive_queue",
         default="-1 (no limit)",
         http=True,
         doc="With more requests queued for it, option prefer-last-server gives up a server.",
@@ -91,13 +92,21 @@ QUEUES: Final = (
         name="use-server",
         where=("listen", "backend"),
         kind=Line(f"NAME {_IF}", "the name of a server"),
+        field="use_server",
         many=True,
         doc="The server for what meets the condition, if it is up; the first rule that fits counts, before "
         "cookies and stick tables.  The name may be a format.",
         example="s1 if { path_beg /admin }",
     ),
     *(
-        Option(name=name, where=("listen", "backend"), kind=Line(_IF, "if or unless"), many=True, doc=doc)
+        Option(
+            name=name,
+            where=("listen", "backend"),
+            kind=Line(_IF, "if or unless"),
+            field="persist_rules",
+            many=True,
+            doc=doc,
+        )
         for name, doc in (
             (
                 "force-persist",
@@ -114,6 +123,7 @@ QUEUES: Final = (
         name="retry-on",
         where=BACK,
         kind=Line("none|EVENT...", "events such as conn-failure empty-response 503"),
+        field="retry_on",
         default="conn-failure",
         doc="What is tried again, up to retries times: conn-failure, and in mode http requests that fit into "
         "tune.bufsize with their body: empty-response, junk-response, response-timeout, 0rtt-rejected (which "
