@@ -8,7 +8,7 @@ import re
 import signal
 
 from tests.support.farm import Farm
-from tests.support.lb import Balancer, Launcher
+from tests.support.lb import PROJECT, Balancer, Launcher
 from tests.support.origin import Origins
 from tests.support.stream import WAIT, Message, Stream, get, post, request
 
@@ -164,6 +164,30 @@ def test_what_is_no_form_changes_nothing(proxy: Launcher, origin: Origins) -> No
     assert form(lb, "s=s1&b=be&action=explode", "x-admin: 1").get("location") == "/stats;st=ERRP"
     assert lb.ask(post("/stats", b"s=s1&b=be&action=drain")).status == 401
     assert state(lb, "s1") == "no check"
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are(proxy: Launcher, origin: Origins) -> None:
+    """Those of conf/grafana are HAProxy's, so one board shows both."""
+    lb = proxy(
+        """
+[frontend fe]
+bind = 127.0.0.1:{fe}
+http-request = use-service prometheus-exporter if { path /metrics }
+default_backend = be
+[backend be]
+server s1 = 127.0.0.1:{s1} check
+""",
+        s1=origin.http("s1"),
+    )
+    answer = lb.ask(get("/metrics"))
+    assert (answer.status, answer.get("content-type")) == (200, "text/plain; version=0.0.4")
+    told = set(re.findall(r"^# TYPE (\w+)", answer.body.decode(), re.MULTILINE))
+    board = json.loads((PROJECT / "conf/grafana/greenlb.json").read_text())
+    asked = set(re.findall(r"haproxy_\w+", json.dumps(board)))
+    assert len(asked) > 20
+    assert asked <= told
+    line = lb.log()
+    assert (line.to, line.status, line.flags) == ("fe/<PROMEX>", 200, "LR--")
 
 
 # -- greenlb's own ------------------------------------------------------------------------------------------
