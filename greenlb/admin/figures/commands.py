@@ -8,6 +8,7 @@ from typing import Final
 from greenlb.admin.figures import info, servers, text
 from greenlb.admin.figures.exposition import exposition
 from greenlb.admin.figures.history import history
+from greenlb.admin.figures.schema import schema
 from greenlb.admin.figures.subjects import Subjects
 from greenlb.admin.runtime.command import command
 from greenlb.admin.runtime.session import Session
@@ -140,9 +141,7 @@ COMMANDS: Final = (
         "report counters for each proxy and server",
         _show_stat,
     ),
-    command(
-        "show schema json", "user", "", "report schema used for stats", lambda session, words: text.schema()
-    ),
+    command("show schema json", "user", "", "report schema used for stats", lambda session, words: schema()),
     command(
         "show servers state",
         "user",

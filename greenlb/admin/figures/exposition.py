@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
+import gevent
+
 from greenlb.admin.figures.info import ITEMS, VERSION, Facts
 from greenlb.admin.figures.standing import coarse
 from greenlb.admin.figures.subjects import Subjects
@@ -74,7 +76,12 @@ def exposition(farm: Operations, scopes: Collection[str], no_maint: bool) -> str
         found += _of_objects(list(Subjects(farm)), scopes, no_maint)
     if "sticktable" in scopes:
         found += _of_tables(farm)
-    return "".join(metric.text() for metric in found if metric.samples)
+    pieces = []
+    for metric in found:
+        gevent.sleep(0)  # a thousand servers have a hundred thousand samples
+        if metric.samples:
+            pieces.append(metric.text())
+    return "".join(pieces)
 
 
 # -- processes -----------------------------------------------------------------------------------------
@@ -126,6 +133,7 @@ def _of_objects(subjects: list[Subject], scopes: Collection[str], no_maint: bool
                 continue
             name = f"haproxy_{scope}_{column.metric}"
             metric = by_name.setdefault(name, Metric(name, column.doc, column.nature[1] == "C", []))
+            gevent.sleep(0)
             for subject in mine:
                 metric.samples.extend(_samples(column, subject, servers))
         yield from by_name.values()

@@ -15,9 +15,11 @@ from greenlb.observe.columns import Subject
 from greenlb.observe.stats import Row
 from greenlb.observe.vitals import processes
 from greenlb.proxy.backend import ServerState
+from greenlb.proxy.frontend_state import OPEN, PAUSED, STOPPED
 
-_AT_ONCE: Final = 50
+_AT_ONCE: Final = 20
 """Objects after which others may run."""
+_WORDS: Final = {OPEN: "OPEN", PAUSED: "PAUSED", STOPPED: "STOP"}
 _SPARE: Final = 64
 """Descriptors of a process that no connection gets."""
 
@@ -120,7 +122,7 @@ class Subjects:
         rates = self._farm.sampler.rates(row.block)
         return {
             "slim": _of(model, self._farm),
-            "status": "STOP" if model.disabled else "OPEN",
+            "status": "STOP" if model.disabled else _WORDS[self._farm.fronts.read(model.name).state],
             "sid": 0,
             "rate": rates.sessions,
             "req_rate": rates.requests if model.mode == "http" else 0,
@@ -159,7 +161,7 @@ class Subjects:
 
 
 def _of(model: Frontend, farm: Operations) -> int:
-    return model.maxconn or maxconn(farm)
+    return farm.fronts.read(model.name).maxconn or model.maxconn or maxconn(farm)
 
 
 def _named(config: Config, name: str) -> Server | None:
@@ -176,7 +178,7 @@ def maxconn(farm: Operations) -> int:
         for each in processes(farm.books.board)
         if each.role != "control"
     ]
-    return farm.config.settings.maxconn or sum(limits)
+    return farm.fronts.read("").maxconn or farm.config.settings.maxconn or sum(limits)
 
 
 def shown(address: Address) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from greenlb.observe.columns import COLUMNS, MODULES, Column, Subject, Value
@@ -26,7 +26,6 @@ NATURES: Final = {
 SCOPES: Final = {"C": "Cluster", "P": "Process", "S": "Service", "s": "System"}
 """What the three letters of a nature say."""
 KINDS: Final = {"F": "Frontend", "B": "Backend", "S": "Server", "L": "Listener"}
-_ORDER: Final = "FBSL"
 
 SHOWN: Final[tuple[Column, ...]] = (*COLUMNS, *MODULES)
 HEAD: Final = "# " + "".join(
@@ -113,84 +112,21 @@ def lines(subjects: Iterable[Subject], secrets: bool, described: bool) -> str:
 
 def documents(subjects: Iterable[Subject], secrets: bool) -> str:
     """A JSON list of objects, each a list of values."""
-    found: list[list[dict[str, Any]]] = []
+    found: list[str] = []
     for subject in subjects:
         whose = {
             "objType": KINDS[subject.kind],
             "proxyId": subject.row.proxy.number,
             "id": subject.told.get("sid", 0),
         }
-        found.append([whose | each.document() for each in typed(subject, secrets)])
-    return compact(found)
+        found.append(_json([whose | each.document() for each in typed(subject, secrets)]))
+    return f"[{','.join(found)}]\n"
+
+
+def _json(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"))
 
 
 def compact(document: Any) -> str:
-    return json.dumps(document, separators=(",", ":")) + "\n"
-
-
-# -- the schema ----------------------------------------------------------------------------------------
-
-
-def schema() -> str:
-    """What the JSON forms look like, in the words of JSON Schema (draft 4)."""
-
-    def texts(words: Iterable[str]) -> dict[str, Any]:
-        return {"type": "string", "enum": list(words)}
-
-    def reference(name: str) -> dict[str, str]:
-        return {"$ref": f"#/definitions/{name}"}
-
-    def item(title: str, properties: dict[str, Any]) -> dict[str, Any]:
-        return {"title": title, "type": "object", "properties": properties, "required": list(properties)}
-
-    common = {
-        "field": reference("field"),
-        "processNum": reference("processNum"),
-        "tags": reference("tags"),
-        "value": reference("typedValue"),
-    }
-    whose = {
-        "objType": texts(KINDS[kind] for kind in _ORDER),
-        "proxyId": {"type": "integer", "minimum": 0},
-        "id": {"type": "integer", "minimum": 0},
-    }
-    number = {"u32": (0, 2**32 - 1), "u64": (0, 2**64 - 1), "s32": (-(2**31), 2**31 - 1)}
-    values: Sequence[dict[str, Any]] = [
-        item(
-            f"typed {name}",
-            {
-                "type": texts([name]),
-                "value": {"type": "integer", "minimum": least, "maximum": most},
-            },
-        )
-        for name, (least, most) in number.items()
-    ]
-    strings = item("typed string", {"type": texts(["str"]), "value": {"type": "string"}})
-    return compact(
-        {
-            "$schema": "http://json-schema.org/draft-04/schema#",
-            "oneOf": [
-                {"title": "Info", "type": "array", "items": item("InfoItem", common)},
-                {
-                    "title": "Stat",
-                    "type": "array",
-                    "items": {"type": "array", "items": item("StatItem", whose | common)},
-                },
-            ],
-            "definitions": {
-                "field": item(
-                    "field", {"pos": {"type": "integer", "minimum": 0}, "name": {"type": "string"}}
-                ),
-                "processNum": {"type": "integer", "minimum": 1},
-                "tags": item(
-                    "tags",
-                    {
-                        "origin": texts(ORIGINS.values()),
-                        "nature": texts(NATURES.values()),
-                        "scope": texts(SCOPES.values()),
-                    },
-                ),
-                "typedValue": {"oneOf": [*values, strings]},
-            },
-        }
-    )
+    """A document on one line."""
+    return _json(document) + "\n"
