@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.support.client import context_for
 from tests.support.lb import Balancer, Launcher
 from tests.support.oracle import Oracle, need_haproxy
 from tests.support.origin import Origins
-from tests.support.stream import Message, chunked, get, post, request
+from tests.support.stream import WAIT, Message, chunked, get, post, request
 
 NAMES = ("der", "i_dn", "i_dn(CN)", "key_alg", "notafter", "notbefore", "s_dn", "s_dn(CN)", "s_dn(OU)")
 NAMES += (
@@ -360,3 +361,45 @@ def test_unique_ids_and_captures(proxy: Launcher, origin: Origins) -> None:
     captured = {"{/abc|www|mo} {200}", "{www|/abc|mo} {200}"}  # HAProxy counts capture lines first
     found = lb.syslog.message(r".*_seven \{.*").text
     assert found.partition(made)[2].strip() in captured
+
+
+STRUCTURED = """
+[frontend fe]
+bind = 127.0.0.1:{fe}
+log = 127.0.0.1:{sink} format rfc5424 local1
+log-format = "%ST line"
+capture = request header X-A len 9
+log-format-sd = '%{+E}o[data@1 path="%HP" size="%[capture.req.hdr(0)]"]'
+http-request = return status 200
+"""
+
+
+def test_structured_data(proxy: Launcher) -> None:
+    """log-format-sd stands before the line, with what has a meaning in it escaped."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink:
+        sink.bind(("127.0.0.1", 0))
+        sink.settimeout(WAIT)
+        lb = proxy(STRUCTURED, sink=sink.getsockname()[1])
+        assert lb.ask(get("/p", 'X-A: a"]b')).status == 200
+        line = sink.recv(65536)
+        assert line.rstrip(b"\n").endswith(rb' - [data@1 path="/p" size="a\"\]b"] 200 line')
+
+
+AGES = """
+[frontend fe]
+bind = 127.0.0.1:{fe}
+http-request = track-sc0 hdr(x-key) table words if { hdr(x-key) -m found }
+               set-header Age %[str(one),table_expire(words,7)]/%[str(one),table_idle(words,7)]
+               return status 200 content-type text/plain lf-string "%[req.hdr(age)]"
+[backend words]
+stick-table = type string size 100 expire 300s store conn_cnt
+"""
+
+
+def test_ages_in_a_table(proxy: Launcher) -> None:
+    """table_expire and table_idle: milliseconds, or the default for a key that is not there."""
+    lb = proxy(AGES)
+    assert lb.ask(get()).body == b"7/7"
+    expire, idle = map(int, lb.ask(get("/", "X-Key: one")).body.split(b"/"))
+    assert 200_000 < expire <= 300_000
+    assert 0 <= idle < 100_000

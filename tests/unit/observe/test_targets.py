@@ -322,3 +322,15 @@ def test_sinks_by_kind(tmp_path: Path) -> None:
         opened("fd", "1000")
     with pytest.raises(ValueError, match="no kind of log target"):
         opened("ring")
+
+
+def test_lines_that_begin_with_structured_data() -> None:
+    """The same target, without the dash that says that there is none."""
+    out, sink = target("rfc5424")
+    rich = out.with_data()
+    rich.send(6, b'[a@1 b="c"] x')
+    out.send(6, b"y")
+    assert sink.lines == [
+        b'<134>1 2026-11-20T09:32:06.255122+01:00 - haproxy 8888 - [a@1 b="c"] x\n',
+        b"<134>1 2026-11-20T09:32:06.255122+01:00 - haproxy 8888 - - y\n",
+    ]
