@@ -106,6 +106,7 @@ QUEUES: Final = (
             field="persist_rules",
             many=True,
             doc=doc,
+            example="if { src 10.0.0.1 }",
         )
         for name, doc in (
             (
