@@ -27,9 +27,9 @@ def install(config: Config, look: Look | None, secret: bytes, execute: Execute) 
     """Done before anybody is served, in the process that serves."""
     for slot in config.services:
         if slot.page is None:
-            from greenlb.admin import metrics
+            from greenlb.admin.metrics import application
 
-            slot.application = metrics.application(execute)
+            slot.application = application(execute)
     if look is None:
         return
     from greenlb.admin.page.app import Pages
