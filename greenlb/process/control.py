@@ -206,9 +206,14 @@ class Control:
         return self.runtime.execute(text, level)
 
     def host(self, sockets: Iterable[tuple[socket.socket, str]]) -> None:
-        """Answer runtime commands on listening ``sockets``, each with the level of its clients."""
+        """Answer runtime commands on listening ``sockets``, each with the level of its clients, from the
+        first worker on."""
         self._server = Server(self.runtime, sockets)
-        self._server.start()
+
+    def met(self) -> None:
+        """There is a worker who can do what is asked for."""
+        if self._server is not None:
+            self._server.start()
 
     def _inquire(self, name: str, data: bytes, seconds: float) -> bytes | None:
         """What an application answers to its check, in a worker: it is not here.  While there is no worker
@@ -241,9 +246,9 @@ class Seated:
         self._cells = board.row(seat.row)
         self._master = Inbox(seat.channel, self._from_master, lambda: os._exit(1))
         self._timers: list[Any] = []
-        self._committed: AsyncResult[str] | None = None
+        self._asked: AsyncResult[str] | None = None
         control.desk.spread = self._spread
-        control.operations.forget = self._forget
+        control.operations.gate = self._gate
         loop = get_hub().loop
         self._repeat(PULSE, self._beat)
         self._repeat(OFTEN, control.sampler.sample)
@@ -262,25 +267,34 @@ class Seated:
         self.control.checks.stop()
         return 0
 
-    def _forget(self, frontend: Frontend) -> None:
-        """The master is to let go of a frontend's sockets too."""
-        self._master.send("forget", keys=[key(bind) for bind in frontend.binds])
+    def _gate(self, frontend: Frontend, state: int) -> None:
+        """The master has a frontend's sockets too."""
+        self._ask_master("gate", keys=[key(bind) for bind in frontend.binds], state=state)
+
+    def _ask_master(self, kind: str, descriptors: Sequence[int] = (), **fields: Any) -> str:
+        """What is wrong with what the master is asked to do; empty when nothing is."""
+        while self._asked is not None:  # one question at a time
+            self._asked.wait(MASTERS_TIME)
+        self._asked = AsyncResult()
+        try:
+            self._master.send(kind, list(descriptors), **fields)
+            return str(self._asked.get(timeout=MASTERS_TIME))
+        except Timeout:
+            return "the master does not answer"
+        finally:
+            self._asked = None
 
     def _spread(self, bundle: Bundle) -> None:
         """Have the master serve with a certificate, for the workers to come, and those that there are.
         Raises TlsConfigError."""
-        self._committed = AsyncResult()
         descriptor = to_descriptor(bundle)
+        about: dict[str, Any] = {"file": bundle.file, "length": len(bundle.pem)}
         try:
-            self._master.send("commit", [descriptor], file=bundle.file, length=len(bundle.pem))
-            error = self._committed.get(timeout=MASTERS_TIME)
+            error = self._ask_master("commit", [descriptor], **about)
             if error:
                 raise TlsConfigError(NOWHERE, error)
-            self.control.workers.ask("certificate", [descriptor], file=bundle.file, length=len(bundle.pem))
-        except Timeout:
-            raise TlsConfigError(NOWHERE, "the master does not answer") from None
+            self.control.workers.ask("certificate", [descriptor], **about)
         finally:
-            self._committed = None
             os.close(descriptor)
 
     def _repeat(self, seconds: float, action: Callable[[], None]) -> None:
@@ -294,13 +308,15 @@ class Seated:
 
     def _from_master(self, message: Message) -> None:
         if message.kind == "worker":
-            if not self.control.workers.add(message):
+            if self.control.workers.add(message):
+                self.control.met()
+            else:
                 self._master.send("introduce", row=message.fields["row"])
         elif message.kind == "certificate" and message.descriptors:
             self.control.certificates.use(from_message(message))
-        elif message.kind == "commit":
-            if self._committed is not None:
-                self._committed.set(message.fields.get("error", ""))
+        elif message.kind in ("commit", "gate"):
+            if self._asked is not None:
+                self._asked.set(message.fields.get("error", ""))
         elif message.kind == "log" and message.descriptors:
             self.control.log.adopt(message.fields["path"], message.descriptors[0])
         else:

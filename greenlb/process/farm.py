@@ -29,7 +29,7 @@ from greenlb.process.plan import Plan, Tell
 from greenlb.process.prepared import Prepared, descriptors
 from greenlb.process.seat import Seat, die_with_parent, set_command_name
 from greenlb.proxy import observing
-from greenlb.proxy.frontend_state import FrontendStates
+from greenlb.proxy.frontend_state import STOPPED, FrontendStates, gate
 from greenlb.proxy.shared import Shared, standing
 from greenlb.proxy.standing import Standings
 from greenlb.proxy.sticking import TableKeeper
@@ -128,7 +128,7 @@ class Farm:
             gauges=[*gauges(self.board), *standing(self.board), *places(self.board)],
             worker_timeout=settings.worker_timeout,
             hard_stop_after=settings.hard_stop_after,
-            services={"log": self._open_log, "commit": self._commit, "forget": self._forget},
+            services={"log": self._open_log, "commit": self._commit, "gate": self._gate},
             turn=self._turn,
         )
 
@@ -219,11 +219,14 @@ class Farm:
         self._say(5, f"certificate {message.fields['file']} was set at run time and is in use")
         return {"error": ""}, []
 
-    def _forget(self, message: Message) -> tuple[dict[str, object], list[int]]:
-        """Close listening sockets for good: an operator has shut their frontend down."""
-        for name in message.fields["keys"]:
-            if name in self._held:
-                self._held.pop(name).close()
+    def _gate(self, message: Message) -> tuple[dict[str, object], list[int]]:
+        """An operator has paused a frontend, or resumed it, or shut it down for good."""
+        state, keys = message.fields["state"], message.fields["keys"]
+        gate([self._held[name] for name in keys if name in self._held], state)
+        if state == STOPPED:
+            for name in keys:
+                if name in self._held:
+                    self._held.pop(name).close()
         return {}, []
 
     def _say(self, severity: int, text: str) -> None:

@@ -12,7 +12,7 @@ from greenlb.admin.runtime.operations import Operations
 from greenlb.admin.runtime.runtime import Runtime
 from greenlb.admin.runtime.server import Server
 from greenlb.board import Board
-from greenlb.model import Config
+from greenlb.model import Config, Frontend
 from greenlb.net import greenlets
 from greenlb.observe import log as logging
 from greenlb.observe.sampler import OFTEN, Sampler
@@ -28,7 +28,7 @@ from greenlb.proxy import observing, sessions
 from greenlb.proxy.checks.runner import Runner, listens
 from greenlb.proxy.checks.turning import Turning
 from greenlb.proxy.farm_state import FarmState
-from greenlb.proxy.frontend_state import FrontendStates
+from greenlb.proxy.frontend_state import FrontendStates, gate
 from greenlb.proxy.names.names import Names
 from greenlb.proxy.standing import Standings
 
@@ -78,10 +78,15 @@ class _Single:
             requests.ask,
             names=self.names,
             desk=Desk(self.certificates),
+            gate=self._gate,
         )
         commands = Runtime(operations, TABLE)
         worker.execute = commands.execute
         return Server(commands, runtime.levels(config.settings, runtime.bind_all(config.settings)))
+
+    def _gate(self, frontend: Frontend, state: int) -> None:
+        listeners = [each for each in self.worker.listeners if each.live.model is frontend]
+        gate([each.socket for each in listeners if each.started], state)
 
     def run(self) -> int:
         """Until a signal ends it; the exit status."""

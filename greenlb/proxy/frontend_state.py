@@ -104,20 +104,26 @@ class FrontendFollower:
 
 
 def _turn(listeners: Iterable[Listener], state: int) -> None:
-    """Close the ways in for a while or for good, or open them.  While they are closed the kernel refuses
-    connections, in place of keeping them for later; for a unix socket it cannot."""
     for listener in listeners:
         if state == STOPPED:
             listener.close()
         elif state == PAUSED:
             listener.paused = True
             listener.stop_accepting()
-            if not listener.bind.address.unix:
-                with contextlib.suppress(OSError):  # another process was first
-                    listener.socket.shutdown(socket.SHUT_RD)
         else:
-            if not listener.bind.address.unix:
-                with contextlib.suppress(OSError):
-                    listener.socket.listen(listener.bind.backlog or socket.SOMAXCONN)
             listener.paused = False
             listener.resume()
+
+
+def gate(sockets: Iterable[socket.socket], state: int) -> None:
+    """Have the kernel refuse connections, in place of keeping them for later, or take them again; of unix
+    sockets it keeps them.  One process alone does this: to end what does not listen any more marks the
+    socket, and with it all connections that it will have, as ended (inet_shutdown() of Linux)."""
+    for sock in sockets:
+        if sock.family == socket.AF_UNIX:
+            continue
+        with contextlib.suppress(OSError):  # it is closed
+            if state == PAUSED:
+                sock.shutdown(socket.SHUT_RD)
+            elif state == OPEN:
+                sock.listen(socket.SOMAXCONN)

@@ -48,6 +48,7 @@ def _disable(session: Session, frontend: Frontend, state: FrontendState, words: 
     if state.state == PAUSED:
         return "All sockets are already disabled.\n"
     _write(session, frontend.name, replace(state, state=PAUSED))
+    session.farm.gate(frontend, PAUSED)
     _say(session, frontend, f"Paused frontend {frontend.name}.")
     return ""
 
@@ -57,6 +58,7 @@ def _enable(session: Session, frontend: Frontend, state: FrontendState, words: S
         return "Frontend was previously shut down, cannot enable.\n"
     if state.state == OPEN:
         return "All sockets are already enabled.\n"
+    session.farm.gate(frontend, OPEN)
     _write(session, frontend.name, replace(state, state=OPEN))
     _say(session, frontend, f"Resumed frontend {frontend.name}.")
     return ""
@@ -66,7 +68,7 @@ def _shutdown(session: Session, frontend: Frontend, state: FrontendState, words:
     if state.state == STOPPED:
         return "Frontend was already shut down.\n"
     _write(session, frontend.name, replace(state, state=STOPPED))
-    session.farm.forget(frontend)
+    session.farm.gate(frontend, STOPPED)
     rows = {row.pxname: row.values for row in session.farm.books.read() if row.kind in "FB"}
     total = rows.get(frontend.name, {}).get("stot", 0)
     _say(session, frontend, f"Proxy {frontend.name} stopped (cumulated conns: FE: {total}, BE: 0).")

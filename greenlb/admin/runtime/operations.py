@@ -31,7 +31,8 @@ def _nobody(kind: str, **fields: Any) -> list[dict[str, Any]]:
 class Operations:
     """What control has, or with ``workers = 0`` the one process.  ``backends`` are its own mirror of them:
     states of servers are true there, sessions only in the workers, who are reached by ``ask``.  ``workers``:
-    0 for everything in one process; ``started``: when this process was (monotonic clock)."""
+    0 for everything in one process; ``gate`` opens and closes a frontend's sockets for all; ``started``: when
+    this process was (monotonic clock)."""
 
     config: Config
     books: Books
@@ -45,7 +46,7 @@ class Operations:
     workers: int = 0
     names: Names | None = None
     desk: Desk = field(default_factory=Empty)
-    forget: Callable[[Frontend], None] = lambda frontend: None
+    gate: Callable[[Frontend, int], None] = lambda frontend, state: None
     transaction: Transaction = field(default_factory=Transaction)
     started: float = field(default_factory=time.monotonic)
 

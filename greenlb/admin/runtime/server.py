@@ -41,7 +41,9 @@ class Server:
         self._accepting = False
 
     def start(self) -> None:
-        """Accept from now on."""
+        """Accept from now on; safe to call twice."""
+        if self._watchers:
+            return
         for sock, level in self._sockets:
             sock.setblocking(False)
             self._watchers.append((get_hub().loop.io(sock.fileno(), READ, ref=False), sock, level))
