@@ -319,7 +319,8 @@ def wait_for(fd: int, events: int, timeout: float | None = None) -> None:
 
     watcher.start(ready)
     if timer is not None:
-        timer.start(late)
+        # From now on, not from when the hub last turned: that may have been long ago.
+        timer.start(late, update=True)
     try:
         hub.switch()
     finally:

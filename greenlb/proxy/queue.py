@@ -21,7 +21,7 @@ def pause(seconds: float) -> None:
     """Let other greenlets run for ``seconds``."""
     hub = get_hub()
     timer = hub.loop.timer(seconds)
-    timer.start(getcurrent().switch)
+    timer.start(getcurrent().switch, update=True)
     try:
         hub.switch()
     finally:
@@ -71,7 +71,7 @@ class Place:
         self._wake = getcurrent().switch
         timer = None if timeout is None else hub.loop.timer(timeout)
         if timer is not None:
-            timer.start(self._wake)
+            timer.start(self._wake, update=True)  # the hub's clock stands since its last turn
         try:
             hub.switch()
         finally:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+from gevent import get_hub
 
 from greenlb.net.sockets import Timeout
 from greenlb.proxy.queue import AnnouncedQueue, Queue
@@ -77,3 +80,15 @@ def test_a_queue_announces_who_comes_first_now() -> None:
     assert urgent.order < late.order
     queue.next()
     assert said[-1] != urgent.order
+
+
+def test_a_wait_is_as_long_as_it_should_be() -> None:
+    """However long the hub has not turned before: its clock stands meanwhile."""
+    get_hub().loop.update_now()
+    begun = time.monotonic()
+    while time.monotonic() < begun + 0.2:
+        pass
+    begun = time.monotonic()
+    with pytest.raises(Timeout):
+        Queue().join().wait(0.1)
+    assert time.monotonic() - begun > 0.09
