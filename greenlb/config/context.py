@@ -15,6 +15,7 @@ from greenlb.policy.farm import Farm
 from greenlb.policy.patterns import Patterns
 from greenlb.policy.services import Services
 from greenlb.policy.stick.registry import Tables
+from greenlb.policy.users import UserLists
 
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 
@@ -44,6 +45,7 @@ class Context:
     reads: set[str] = field(default_factory=set)
     patterns: Patterns = field(default_factory=Patterns)
     used_acls: dict[int, set[str]] = field(default_factory=dict)
+    users: UserLists = field(default_factory=UserLists)
     watch: Watch | None = None
 
     def written(self, compiled: Compiled, text: str, where: Where | None = None) -> Compiled:

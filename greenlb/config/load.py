@@ -23,6 +23,7 @@ from greenlb.config.schema import GLOBAL
 from greenlb.config.sections import arrange
 from greenlb.config.servers import declare_farm
 from greenlb.config.sticks import declare
+from greenlb.config.userlists import userlists
 from greenlb.model import Backend, Config, Frontend, Global, Where
 
 FIRST_NUMBER = 2
@@ -88,6 +89,7 @@ def _load(
     context.log_targets = targets(context, sections.settings)
     context.tables = declare(context, sections.proxies)
     context.resolvers = sections.of("resolvers")
+    context.users = userlists(context, sections.of("userlist"))
     context.addresses = remembered(os.environ)
     declare_farm(context.farm, sections.proxies)
     frontends: list[Frontend] = []

@@ -84,6 +84,7 @@ class Compiler:
             tables=context.tables,
             farm=context.farm,
             services=context.services,
+            users=context.users,
             reads=context.reads,
             patterns=context.patterns,
             slots=slots,

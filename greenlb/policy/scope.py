@@ -11,6 +11,7 @@ from greenlb.policy.farm import Farm
 from greenlb.policy.patterns import Patterns
 from greenlb.policy.services import Services
 from greenlb.policy.stick.registry import Tables
+from greenlb.policy.users import UserLists
 from greenlb.policy.vocabulary import Converter, Sample, read_arguments
 
 
@@ -37,7 +38,7 @@ class Scope:
     cannot be meant.  ``patterns`` are the files of patterns and maps, ``slots`` the frontend's captures, to
     which a rule may add.
     ``tables`` are all stick tables, ``farm`` knows the names of all sections and servers,
-    ``services`` what rules can answer with.
+    ``services`` what rules can answer with, ``users`` are the userlists.
     """
 
     proxy: str = ""
@@ -57,9 +58,16 @@ class Scope:
     warn: Callable[[str], None] = lambda text: None
     farm: Farm = field(default_factory=Farm)
     services: Services = field(default_factory=Services)
+    users: UserLists = field(default_factory=UserLists)
 
     def arguments(self, row: Sample | Converter, texts: Sequence[str]) -> list[Any]:
         """The values of what stands between a word's parentheses.  Raises ValueError."""
         return read_arguments(
-            row, texts, self.tables.named, self.proxy, farm=self.farm.find, maps=self.patterns.map
+            row,
+            texts,
+            self.tables.named,
+            self.proxy,
+            farm=self.farm.find,
+            maps=self.patterns.map,
+            users=self.users.named,
         )

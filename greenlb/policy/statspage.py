@@ -6,7 +6,6 @@ form of), then ``stats admin``.
 
 from __future__ import annotations
 
-import binascii
 import hmac
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -15,9 +14,11 @@ from greenlb import replies
 from greenlb.exchange import Exchange
 from greenlb.message import Reply, Request
 from greenlb.model import ALLOW, Allow, Condition, Rule, StatsPage
+from greenlb.policy.actions.answers import demand
 from greenlb.policy.actions.words import Words, guarded
 from greenlb.policy.scope import Scope
 from greenlb.policy.services import PAGE_LABEL, Services
+from greenlb.policy.users import credentials
 from greenlb.policy.vocabulary import nearest, octets
 
 REALM: Final = "HAProxy Statistics"
@@ -56,22 +57,11 @@ def accounts(users: Sequence[str], realm: str) -> Rule:
     ask = demand(realm)
 
     def rule(x: Exchange) -> Reply | Allow | None:
-        given = _credentials(x)
+        named = credentials(x)
+        given = None if named is None else b":".join(named)
         # All are compared, in constant time: how long it takes tells nothing.
         known = given is not None and sum(hmac.compare_digest(given, one) for one in passes) > 0
         return ALLOW if known else ask(x)
-
-    return rule
-
-
-def demand(realm: str) -> Rule:
-    """Ask for a password."""
-    field = b'WWW-Authenticate: Basic realm="' + octets(realm) + b'"\r\n'
-
-    def rule(x: Exchange) -> Reply:
-        reply = replies.make(401)
-        reply.fields.append(field)
-        return reply
 
     return rule
 
@@ -106,18 +96,6 @@ def _origin(request: Request) -> bytes:
     """Path and query of the target."""
     target = request.target
     return target if target.startswith(b"/") else target[target.find(request.path) :]
-
-
-def _credentials(x: Exchange) -> bytes | None:
-    """``user:password`` of Authorization's scheme Basic (RFC 7617)."""
-    given = x.request.fields.get(b"authorization") if x.request is not None else None
-    scheme, _, token = (given or b"").partition(b" ")
-    if scheme.lower() != b"basic":
-        return None
-    try:
-        return binascii.a2b_base64(token.strip(), strict_mode=True)
-    except binascii.Error:
-        return None
 
 
 def _allow(x: Exchange) -> Allow:

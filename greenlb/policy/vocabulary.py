@@ -39,7 +39,8 @@ WAITING: frozenset[Needs] = frozenset(("bytes", "server bytes", "inspection"))
 class Argument:
     """One argument between the parentheses.  ``kind`` is what its text must be: str, int, ipv4, ipv6,
     mask4 or mask6 (``/24``-like count or dotted), table (a stick table's name; own table: the section's
-    own where it is left out), map (the file of one), or one of FARM.  One without a name is not written."""
+    own where it is left out), map (the file of one), userlist (the name of one), or one of FARM.  One
+    without a name is not written."""
 
     name: str
     kind: str = "str"
@@ -138,9 +139,11 @@ def read_arguments(
     own: str = "",
     farm: Callable[[str, str, str], Any] | None = None,
     maps: Callable[[str], Any] | None = None,
+    users: Callable[[str], Any] | None = None,
 ) -> list[Any]:
     """The arguments' values, None for each one left out.  ``table`` finds a stick table, ``farm`` a part of
-    the farm, ``maps`` reads a map, ``own`` is the section's name.  Raises ValueError."""
+    the farm, ``maps`` reads a map, ``users`` finds a userlist, ``own`` is the section's name.  Raises
+    ValueError."""
     written = sum(bool(argument.name) for argument in row.arguments)
     if not written and texts == [""]:
         texts = []
@@ -160,8 +163,9 @@ def read_arguments(
         if argument.kind in FARM and farm is not None and (text or argument.optional):
             values.append(farm(argument.kind, text or "", own))
             continue
-        if argument.kind == "map" and maps is not None and text:
-            values.append(maps(text))
+        finder = {"map": maps, "userlist": users}.get(argument.kind)
+        if finder is not None and text:
+            values.append(finder(text))
             continue
         if text is None or (text == "" and (argument.optional or argument.kind != "str")):
             if not argument.optional:
@@ -190,6 +194,7 @@ def _mask(text: str, bits: int) -> int:
 _READERS: dict[str, Callable[[str], Any]] = {
     "str": lambda text: text,
     "map": lambda text: text,
+    "userlist": lambda text: text,
     "int": int,
     "ipv4": ipaddress.IPv4Address,
     "ipv6": ipaddress.IPv6Address,

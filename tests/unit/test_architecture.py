@@ -29,6 +29,7 @@ LEAVES = ROWS[-1]
 
 ONE_IMPORTER = {
     "h11": {"greenlb.protocol.http1"},
+    "crypt_r": {"greenlb.policy.users"},
     "dns": {"greenlb.protocol.dns"},
     "OpenSSL": {"greenlb.net"},
     "structlog": {"greenlb.observe.log"},

@@ -9,6 +9,7 @@ from greenlb.config.options import Table
 from greenlb.config.schema.proxies import PROXY
 from greenlb.config.schema.resolvers import RESOLVERS
 from greenlb.config.schema.settings import GLOBAL
+from greenlb.config.schema.userlists import USERLIST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +59,17 @@ KINDS: Final = {
         named=("nameserver",),
         two_words=("timeout", "hold"),
     ),
+    "userlist": SectionKind(
+        heading="[userlist NAME]",
+        doc="Who may be asked for by http_auth(NAME): users, their passwords and their groups.",
+        table=USERLIST,
+        named=("user", "group"),
+    ),
 }
 """By the first word of a section's header."""
 
 UNSUPPORTED_KINDS: Final = (
-    "peers", "mailers", "userlist", "cache", "program", "ring", "http-errors", "fcgi-app",
+    "peers", "mailers", "cache", "program", "ring", "http-errors", "fcgi-app",
     "log-forward",
 )  # fmt: skip
 

@@ -58,7 +58,6 @@ REFUSED: dict[str, str] = {
     "del-acl": _RUNTIME,
     "del-map": _RUNTIME,
     "set-map": _RUNTIME,
-    "auth": "there are no user lists",
     "cache-use": "there is no cache",
     "cache-store": "there is no cache",
     "do-resolve": "names are resolved at start",

@@ -146,6 +146,22 @@ def return_(words: Words) -> Rule:
     return _answer(words, 200, "L", "H" if words.scope.response else "R", pages=False)
 
 
+def demand(realm: str) -> Rule:
+    """Ask for a user name and a password (RFC 7617)."""
+    field = b'WWW-Authenticate: Basic realm="' + octets(realm) + b'"\r\n'
+
+    def rule(x: Exchange) -> Reply:
+        reply = replies.make(401)
+        reply.fields.append(field)
+        return reply
+
+    return rule
+
+
+def auth(words: Words) -> Rule:
+    return demand(words.take("a realm") if words.accept("realm") else words.scope.proxy)
+
+
 def tarpit(words: Words) -> Rule:
     answer = _answer(words, 500, "P", "T", pages=True)
 
@@ -174,6 +190,7 @@ _ANSWER = (
 )
 
 ROWS = (
+    Action("auth", (REQUEST,), "[realm <realm>]", "Asks for a user name and a password with 401.", auth),
     Action("deny", BOTH, _ANSWER, "Refuses: 403 for a request, 502 for a response, or as told.", deny),
     Action("return", BOTH, _ANSWER, "Answers in the server's place, 200 or as told.", return_),
     Action("tarpit", (REQUEST,), _ANSWER, "Refuses with 500 after 'timeout tarpit'.", tarpit),

@@ -15,6 +15,7 @@ from greenlb.policy import converters
 from greenlb.policy.expression import Call, parse
 from greenlb.policy.kinds import Cast, can_cast, cast
 from greenlb.policy.samples import (
+    accounts,
     bodies,
     connection,
     cookies,
@@ -41,7 +42,19 @@ from greenlb.policy.vocabulary import (
 
 TABLE: dict[str, Sample] = {
     name: row
-    for family in (request, headers, cookies, bodies, connection, tls, payload, counters, farm, internal)
+    for family in (
+        request,
+        headers,
+        cookies,
+        bodies,
+        connection,
+        tls,
+        payload,
+        counters,
+        farm,
+        internal,
+        accounts,
+    )
     for row in family.ROWS
     for name in (row.name, *row.aliases)
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 _TABLES = "stick tables do not keep it"
-_AUTH = "there are no user lists"
 _HELLO = "the lists of a ClientHello are not kept"
 _SECRETS = "the secrets of a TLS connection are not kept"
 _SCHEDULER = "there is no scheduler that would measure it"
@@ -27,9 +26,6 @@ REASONS: dict[str, str] = {
         for name in ("clr_gpc", "get_gpc", "get_gpt", "gpc_rate", "inc_gpc")
     },
     "sc1_clr_gpc": _TABLES,
-    **dict.fromkeys(
-        ("http_auth", "http_auth_group", "http_auth_pass", "http_auth_type", "http_auth_user"), _AUTH
-    ),
     **dict.fromkeys(
         (
             "ssl_fc_cipherlist_bin",
