@@ -21,6 +21,7 @@ from greenlb.net.sockets import Timeout
 from greenlb.protocol.http1 import HOP_BY_HOP, BadMessage
 from greenlb.protocol.wsgi import Application, Body, Call, Environ, Errors, FileWrapper, environ
 from greenlb.proxy.upload import Cut
+from greenlb.proxy.watch import gone
 
 if TYPE_CHECKING:
     from greenlb.proxy.http_mode import HttpConnection
@@ -80,6 +81,8 @@ class Serving:
     )
 
     name = "application"
+    abort = False
+    """``option abortonclose``: a client that closes while it waits has given up."""
 
     def __init__(self, conn: HttpConnection, x: Exchange, request: Request, timeout: float | None) -> None:
         self.conn = conn
@@ -223,26 +226,34 @@ class Serving:
             self._timer = None
 
     def _awake(self) -> None:
-        """Called by the hub: it is too late, or the client says something out of turn."""
-        if self.conn.stream.timed_out:
+        """Called by the hub: it is too late, or the client says something out of turn.  Half a close may be
+        how it ends its request, but nobody who listens to events closes before he leaves."""
+        stream = self.conn.stream
+        if stream.timed_out:
             self._late()
+        elif (self._endless or self.abort) and gone(stream):
+            self.end(Cut("C", "D" if self.x.status >= 0 else "H"))
         elif self.timeout is not None:
             # The next request, or half a close: it waits, and the stream watches no more deadlines for us.
             self._timer = timer = get_hub().loop.timer(self.timeout)
             timer.start(self._late)
 
     def _late(self) -> None:
-        self._interrupt(Cut("s", "D" if self.x.status >= 0 else "H"))
+        if self._waits:
+            self.end(Cut("s", "D" if self.x.status >= 0 else "H"))
 
     def drain(self) -> None:
-        """Called in the hub: the worker is to end."""
-        if self._endless and self._waits:
-            self._interrupt(_Drained())
+        """Called by the hub: the worker is to end."""
+        if self._endless and self._waits and self._cut is None:
+            self._cut = _Drained()
+            self._greenlet.throw(self._cut)
 
-    def _interrupt(self, cut: Cut | Interrupted) -> None:
-        if self._cut is None and self._waits:
+    def end(self, cut: Cut) -> None:
+        """Called by the hub: the exchange ends here.  An application that takes every Exception for its own
+        is not asked."""
+        if self._cut is None:
             self._cut = cut
-            self._greenlet.throw(Interrupted() if isinstance(cut, Cut) else cut)
+            self._greenlet.throw(Interrupted() if self._waits else cut)
 
     # -- the body --------------------------------------------------------------------------------
 

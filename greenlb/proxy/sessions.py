@@ -111,6 +111,8 @@ def _end(carrier: Carrier, x: Exchange, cause: str) -> None:
             carrier.tunnel.end(cause)
         elif carrier.greenlet is not None:
             carrier.greenlet.throw(Refusal(cause, _phase(x)))
+    elif carrier.serving is not None:
+        carrier.serving.end(Cut(cause, _phase(x)))
     elif carrier.greenlet is not None:
         carrier.greenlet.throw(Cut(cause, _phase(x)))
 

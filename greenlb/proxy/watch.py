@@ -56,7 +56,7 @@ class Watch:
         return self.calling(lambda: throw(ClientGone))
 
     def _look(self) -> None:
-        if self._gone():
+        if gone(self._stream):
             then, self._then = self._then, None
             self._reader.stop()
             if self._timer is not None:
@@ -68,16 +68,18 @@ class Watch:
             self._timer = get_hub().loop.timer(AGAIN, AGAIN)
             self._timer.start(self._look)
 
-    def _gone(self) -> bool:
-        sock = self._stream.sock
-        try:
-            if not sock.recv(1, socket.MSG_PEEK):
-                return True
-        except BlockingIOError:
-            return False
-        except OSError:
+
+def gone(stream: Stream) -> bool:
+    """Whether the client of ``stream`` has closed, or at least its half of the connection."""
+    sock = stream.sock
+    try:
+        if not sock.recv(1, socket.MSG_PEEK):
             return True
-        try:
-            return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in _ENDED
-        except OSError:  # a unix socket
-            return False
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    try:
+        return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in _ENDED
+    except OSError:  # a unix socket
+        return False

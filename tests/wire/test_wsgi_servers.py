@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import closing
@@ -234,6 +235,49 @@ def test_a_client_that_leaves_ends_the_iterable(lb: Balancer) -> None:
         client.read(300_000)
         client.reset()
     eventually(lambda: b"endless" in lb.ask(get("/closed")).body, "close() was called")
+
+
+def test_a_client_that_leaves_while_nothing_is_sent(greenlb: Launcher) -> None:
+    """A stream of events is over when its client closes; other answers with option abortonclose."""
+    lb = greenlb(INI.replace("[backend be]", "[backend be]\noption abortonclose = yes") % ("", ""), apps=APPS)
+    with lb.connect() as client:
+        client.send(get("/events"))
+        client.read_until(b"data: x\n\n")
+    eventually(lambda: b"events" in lb.ask(get("/closed")).body, "close() was called")
+    with lb.connect() as client:
+        client.send(get("/slow"))
+        client.expect_silence()
+    line = lb.log()
+    while line.request != "GET /slow HTTP/1.1":
+        line = lb.log()
+    assert line.flags[:2] == "CH"
+
+
+def test_a_rule_may_answer_instead(greenlb: Launcher) -> None:
+    ini = INI.replace("http-response = set", "http-response = return status 418 if { status 413 }\n    set")
+    lb = greenlb(ini % ("", ""), apps=APPS)
+    with lb.connect() as client:
+        client.send(get("/unread"))
+        assert client.read_response().status == 418
+        client.send(get("/facts"))
+        assert client.read_response().status == 200
+
+
+def test_a_session_can_be_shut(greenlb: Launcher, tmp_path: Path) -> None:
+    """Whatever the application makes of exceptions."""
+    ini = f"[global]\nlog = 127.0.0.1:{{syslog}} local0\nstats socket = {tmp_path}/s level admin\n" + INI % (
+        "",
+        "",
+    )
+    lb = greenlb(ini.replace("dialogues:application", "dialogues:stubborn"), apps=APPS)
+    with lb.connect() as client, socket.socket(socket.AF_UNIX) as runtime:
+        client.send(get("/slow"))
+        client.expect_silence()
+        runtime.connect(f"{tmp_path}/s")
+        runtime.sendall(b"shutdown sessions server be/app; set server be/app state maint\n")
+        assert client.read_response().status == 502
+        assert lb.log_of(client).flags[:2] == "KH"
+        assert lb.ask(get("/facts")).status == 503
 
 
 def test_time_is_limited(greenlb: Launcher) -> None:

@@ -72,13 +72,14 @@ class AppCall(Serving):
     """An exchange with an application that is a server: what the backend does to answers it does to this
     one's."""
 
-    __slots__ = ("backend", "name")
+    __slots__ = ("abort", "backend", "name")
 
     def __init__(
         self, conn: HttpConnection, x: Exchange, request: Request, backend: LiveBackend, label: str
     ) -> None:
         super().__init__(conn, x, request, backend.model.timeouts.server)
         self.backend = backend
+        self.abort = backend.model.abortonclose
         self.name = label
 
     def judge(self, response: Response) -> Reply | None:

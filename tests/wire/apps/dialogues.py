@@ -195,6 +195,15 @@ def lawless(environ, start_response):
     return dispatch(environ, start_response)
 
 
+def stubborn(environ, start_response):
+    """What goes wrong is an answer, as in most frameworks."""
+    try:
+        return dispatch(environ, start_response)
+    except Exception:
+        start_response("500 It went wrong", TEXT)
+        return [b"sorry"]
+
+
 def factory():
     return application
 
