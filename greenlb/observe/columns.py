@@ -266,7 +266,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
         lambda s: "FBSL".index(s.kind),
     ),
     _rate("rate", "FSB", "sessions in the last second", backend_nature="MGP"),
-    Column("rate_lim", "F", "CLP", "u32", "limit of rate", _unused, "limit_session_rate"),
+    Column("rate_lim", "F", "CLP", "u32", "limit of rate", _told("rate_lim"), "limit_session_rate"),
     _most("rate_max", "FSB", "most sessions in a second", "max_session_rate", backend_nature="MGP"),
     _said("check_status", "MOP", "str", "how its last check ended; * while one runs", "check_status"),
     _said("check_code", "MOP", "u32", "code that it was answered", "check_code"),

@@ -125,6 +125,7 @@ class Subjects:
             "status": "STOP" if model.disabled else _WORDS[self._farm.fronts.read(model.name).state],
             "sid": 0,
             "rate": rates.sessions,
+            "rate_lim": model.rate_limit,
             "req_rate": rates.requests if model.mode == "http" else 0,
             "conn_rate": rates.connections,
         }
