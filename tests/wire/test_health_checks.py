@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import re
 
 from tests.support.lb import Launcher
 from tests.support.origin import Origins
+from tests.support.runtime import ask
 from tests.support.scripted import Scripted
 
 ANSWERS: dict[str, bytes | None] = {
@@ -24,6 +26,10 @@ ANSWERS: dict[str, bytes | None] = {
 }
 
 FARM = r"""
+[global]
+log = 127.0.0.1:{syslog} local0
+stats socket = {dir}/stats level admin
+
 [defaults]
 log = global
 mode = http
@@ -194,6 +200,21 @@ EXPECTED: dict[str, str] = {
 """The first line of each server's check, as HAProxy 2.6 logs it."""
 
 
+def check_figures(text: str) -> None:
+    """The statistics' columns of checks say the same."""
+    rows = {f"{row['# pxname']}/{row['svname']}": row for row in csv.DictReader(text.splitlines())}
+    for name, expected in EXPECTED.items():
+        row = rows[name]
+        failed = "1" if expected.startswith("failed") else "0"
+        assert (row["chkfail"], row["chkdown"]) == (failed, failed), name
+        assert f"reason: {row['check_desc']}," in expected
+        assert (f'info: "{row["last_chk"]}"' in expected) is bool(row["last_chk"]), name
+        assert (f", code: {row['check_code']}" in expected) is bool(row["check_code"]), name
+        health = ("2", "3", "0" if expected.startswith("failed") else "4")
+        assert (row["check_rise"], row["check_fall"], row["check_health"]) == health
+        assert row["status"] == ("DOWN" if failed == "1" else "NOLB" if name == "gentle/missing" else "UP")
+
+
 def test_every_kind_of_check_says_what_haproxy_says(proxy: Launcher, origin: Origins) -> None:
     """The request of each, its status, its text, and the lines of the servers that it turns."""
     made = {name: Scripted(answer, speaks=name in SPEAKS) for name, answer in ANSWERS.items()}
@@ -207,10 +228,12 @@ def test_every_kind_of_check_says_what_haproxy_says(proxy: Launcher, origin: Ori
             found = SAID.fullmatch(text)
             if found:
                 seen.setdefault(found[1], text.partition(f"{found[1]} ")[2])
+        figures = ask(lb, "show stat")
     finally:
         for each in made.values():
             each.close()
     assert {name: seen[name] for name in EXPECTED} == EXPECTED
+    check_figures(figures)
     assert "Connection refused at step 4 of tcp-check (connect port " in seen["ports/ok"]
     left = "0 sessions active, 0 requeued, 0 remaining in queue."
     assert f"Server http/wrong is DOWN. N 0 backup servers left. {left}" in told

@@ -52,6 +52,7 @@ class Turning:
         """Called when a check could not connect in time."""
         self._named = {f"{b.model.name}/{s.server.name}": s.server for b, s in self._places.values()}
         self.warming = Warming(farm)
+        self._empty: set[str] = set()  # backends that are known to have lost all servers
 
     def resume(self, checked: Iterable[Checked]) -> None:
         """Go on from how the servers stood when the process before this one ended."""
@@ -214,14 +215,17 @@ class Turning:
     def _note_farm(self, backend: LiveBackend, before: Farm) -> None:
         """Has the backend lost its last server, or got its first?"""
         model, now, seconds = backend.model, _farm(backend), int(time.monotonic())
-        if any(before) is any(now):
-            return
+        if any(now):
+            self._empty.discard(model.name)
+        if any(before) is any(now) or model.name in self._empty:
+            return  # or another turn, while this one waited for the workers, has seen it
         cells, block = self._books.cells, self._books.backend(model)
         changed = block.named("changed")
         if any(now):
             if cells[changed]:
                 cells[block.named("downtime")] += seconds - cells[changed]
         else:
+            self._empty.add(model.name)
             cells[block.named("chkdown")] += 1
             line = health.empty_line(model, model.name in self._listens)
             self._event(health.EMERGENCY, line, model.log_targets)
