@@ -84,7 +84,6 @@ def reply(text: str, x: Exchange | None = None) -> Reply:
         ("return content-type a/b file /nope", "cannot read '/nope'"),
         ("return hdr content-length 5", "says how long the body is"),
         ("return hdr Content-Type a/b", "after 'content-type', not after 'hdr'"),
-        ("auth realm x", "'http-request auth' is not supported: there are no user lists"),
         ("track-sc0 src", "there is no stick table 'fe'"),
         ("set-status 200", "'set-status' is not an action of http-request, but of http-response"),
         ("redirect", "expects where to: 'scheme', 'prefix' or 'location'"),
