@@ -101,6 +101,8 @@ def only(farm: Farm, role: str) -> Iterator[None]:
     """A time in which the other worker does nothing."""
     (other,) = [farm.pid(worker) for worker in WORKERS if worker != role]
     os.kill(other, signal.SIGSTOP)
+    stat = Path(f"/proc/{other}/stat")
+    eventually(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it has stopped")
     try:
         yield
     finally:
@@ -148,9 +150,9 @@ def test_leastconn_counts_what_other_workers_have(greenlb: Launcher, origin: Ori
     lb = greenlb(INI % ("", "", servers), s1=s1, s2=s2)
     farm = Farm(lb)
     with ExitStack() as stack:
-        clients = [stack.enter_context(lb.connect()) for _ in range(8)]
         with only(farm, "worker 1"):
-            for client in clients[:4]:
+            clients = [stack.enter_context(lb.connect()) for _ in range(4)]
+            for client in clients:
                 client.send(get("/bound", "Cookie: SRV=a"))
             busy.has(4)
         with only(farm, "worker 2"):
@@ -161,7 +163,7 @@ def test_leastconn_counts_what_other_workers_have(greenlb: Launcher, origin: Ori
         assert busy.names == ["/bound"] * 4
         for stage in (busy, idle):
             stage.let_go(20)
-        for client in (*clients[:4], *fresh):
+        for client in (*clients, *fresh):
             assert client.read_response().status == 200
 
 
