@@ -19,7 +19,7 @@ import gevent
 from greenlb import __version__
 from greenlb.admin.page import actions
 from greenlb.admin.page.actions import Guard, Outcome
-from greenlb.admin.page.feed import PERIOD, Execute, Feed, Snapshot
+from greenlb.admin.page.feed import PERIOD, Execute, Feed, Snapshot, patient
 from greenlb.admin.page.look import Look
 from greenlb.admin.page.view import Line, View, span, view
 from greenlb.admin.runtime.runtime import Unreachable
@@ -31,8 +31,8 @@ StartResponse = Callable[..., Any]
 
 LARGEST: Final = 1 << 20
 """The longest form that is read, in bytes."""
-_QUIET: Final = 15
-"""Seconds of a stream without news after which something is sent, so that both ends know of each other."""
+_BREATH: Final = 1000
+"""After so many pieces of a page others have their turn: about 5 ms."""
 _HEADERS: Final = (
     ("Cache-Control", "no-store"),
     (
@@ -64,7 +64,8 @@ class Pages:
     ) -> None:
         self.look = look
         self.execute = execute
-        self.feed = Feed(execute)
+        self.show = patient(execute)
+        self.feed = Feed(self.show)
         self.guard = Guard(secret)
         self.notes = notes or {}
 
@@ -122,7 +123,7 @@ class _Request:
         page = self.page
         live = "norefresh" not in self.words
         shown = self._view(snapshot)
-        text = self.pages.look.page.render(
+        pieces = self.pages.look.page.generate(
             actions=actions.ACTIONS,
             base=page.uri,
             info=snapshot.info,
@@ -137,7 +138,7 @@ class _Request:
             layout=_layout(shown),
             view=shown,
         )
-        return text.encode("utf-8", "replace")
+        return _unhurried(pieces).encode("utf-8", "replace")
 
     def _view(self, snapshot: Snapshot) -> View:
         return view(snapshot, self.page, self.pages.notes)
@@ -147,7 +148,7 @@ class _Request:
 
     def _form(self, command: str, name: str) -> bytes:
         """``;csv`` and its like: the command's answer, cut down to the scope."""
-        text = self.pages.execute(command, "operator" if self.page.legends else "user")
+        text = self.pages.show(command, "operator" if self.page.legends else "user")
         scope = self.page.scope
         if scope and name == "json":
             told = [row for row in json.loads(text) if _field(row, "pxname") in scope]
@@ -193,17 +194,12 @@ class _Request:
     def _stream(self, first: View) -> Iterator[bytes]:
         told: dict[str, tuple[Any, ...]] = {}
         yield _event("hello", {"token": self._token(), "layout": _layout(first) + self.pages.look.version})
-        now, quiet, snapshot = first, 0.0, None
+        now, snapshot = first, None
         while True:
             news = _news(now, told, snapshot)
-            if news:
-                quiet = 0.0
-                yield _event("news", news)
-            elif quiet >= _QUIET:
-                quiet = 0.0
-                yield b":\n\n"
+            # Without news a comment goes: who has left is noticed, and 'timeout server' sees that we live.
+            yield _event("news", news) if news else b":\n\n"
             gevent.sleep(PERIOD)
-            quiet += PERIOD
             try:
                 snapshot = self.pages.feed.now()
             except (Unreachable, ValueError):
@@ -301,6 +297,16 @@ def _news(now: View, told: dict[str, tuple[Any, ...]], snapshot: Snapshot | None
 def _row_news(line: Line) -> dict[str, Any]:
     cells = line.cells | {"state": line.state or "-", "details": ", ".join(line.details.values())}
     return {"key": line.key, "colour": line.colour, "cells": cells, "values": line.values}
+
+
+def _unhurried(pieces: Iterable[str]) -> str:
+    """The whole text; traffic goes on while a long one is made."""
+    made = []
+    for number, piece in enumerate(pieces, 1):
+        made.append(piece)
+        if not number % _BREATH:
+            gevent.sleep(0)
+    return "".join(made)
 
 
 def _layout(shown: View) -> str:

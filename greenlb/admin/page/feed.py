@@ -9,7 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import gevent
 from gevent.lock import Semaphore
+
+from greenlb.admin.runtime.runtime import Unreachable
 
 PERIOD: Final = 1.0
 """Seconds between two snapshots."""
@@ -17,6 +20,8 @@ SHOWN: Final = 60
 """Seconds of history that a page shows."""
 _FRESH: Final = 0.8
 """For so long a snapshot is everybody's."""
+_PAUSES: Final = (0.1, 0.2, 0.4, 0.8)
+"""Seconds between two questions to who does not answer."""
 
 Execute = Callable[[str, str], str]
 """Runs one runtime command at a level, and gives its answer."""
@@ -46,6 +51,20 @@ class Snapshot:
     rows: list[dict[str, str]]
     info: Mapping[str, str]
     history: Mapping[tuple[str, str], Series] = field(default_factory=dict)
+
+
+def patient(execute: Execute) -> Execute:
+    """For what is only read: where control has just died, or is not there yet, it is waited for."""
+
+    def ask(text: str, level: str) -> str:
+        for pause in _PAUSES:
+            try:
+                return execute(text, level)
+            except Unreachable:
+                gevent.sleep(pause)
+        return execute(text, level)
+
+    return ask
 
 
 class Feed:

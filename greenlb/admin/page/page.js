@@ -17,7 +17,9 @@
   function numbers(chart) {
     let values = kept.get(chart);
     if (!values) {
-      values = chart.dataset.values ? chart.dataset.values.split(" ").map(Number) : [];
+      const top = Number(chart.dataset.top);
+      const heights = chart.firstElementChild.getAttribute("points").split(" ").map((point) => 19 - point.split(",")[1]);
+      values = heights.length === shown ? heights.map((height) => height / 18 * top) : new Array(shown).fill(0);
       kept.set(chart, values);
     }
     return values;

@@ -317,8 +317,11 @@ def span_ms(milliseconds: float) -> str:
 
 
 def points(values: Sequence[float], width: int = 2, height: int = 20) -> str:
-    """A chart's line: its newest point at the right, the highest at the top.  ``page.js`` draws alike."""
-    top = max(values, default=0) or 1
+    """A chart's line: its newest point at the right, the highest at the top.  One of zeroes has two points
+    only, for most servers rest.  ``page.js`` draws alike, and reads the line that it finds."""
+    top = max(values, default=0)
+    if not top:
+        return f"0,{height - 1} {(SHOWN - 1) * width},{height - 1}"
     start = (SHOWN - len(values)) * width
     return " ".join(
         f"{start + n * width},{height - 1 - value / top * (height - 2):.3g}" for n, value in enumerate(values)

@@ -129,6 +129,9 @@ class Browser:
         try:
             for piece in pieces:
                 assert started[0][1][0] == ("Content-Type", "text/event-stream; charset=utf-8")
+                if piece == b":\n\n":
+                    yield "", None
+                    continue
                 name, data = piece.decode().strip().split("\n")
                 yield name.removeprefix("event: "), json.loads(data.removeprefix("data: "))
         finally:
@@ -255,12 +258,15 @@ def test_viewers_share_one_look() -> None:
     assert len(browser.runtime.commands) == 3  # show stat, show info, show history
 
 
-def test_figures_that_cannot_be_had() -> None:
+def test_figures_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    naps: list[float] = []
+    monkeypatch.setattr("greenlb.admin.page.feed.gevent.sleep", naps.append)
     browser = Browser()
     browser.runtime.broken = True
     for target in ("/stats", "/stats;csv", "/stats;events", "/stats;row=be/s1"):
         answer = browser.get(target)
         assert (answer.status, answer.fields["retry-after"]) == (503, "1")
+    assert len(naps) == 16  # each waited for control, in vain
 
 
 # -- live ----------------------------------------------------------------------------------------------------
@@ -271,6 +277,8 @@ def test_the_stream_tells_everything_once_and_then_what_is_new(monkeypatch: pyte
     naps: list[float] = []
 
     def nap(seconds: float) -> None:
+        if not seconds:
+            return
         naps.append(seconds)
         browser.pages.feed.forget()
         ROWS[1] = ROWS[1].replace("UP", "DRAIN") if len(naps) == 2 else ROWS[1]
@@ -292,8 +300,9 @@ def test_the_stream_tells_everything_once_and_then_what_is_new(monkeypatch: pyte
             "other/<i>&,",
         }
         assert [one[1] for one in news["trouble"]] == ["be/s2", "other/<i>&,"]
+        assert next(stream) == ("", None)  # nothing is new
         name, news = next(stream)
-        assert naps == [1.0, 1.0]  # nothing was new after the first
+        assert naps == [1.0, 1.0]
         assert [(row["key"], row["cells"]["state"], row["colour"]) for row in news["rows"]] == [
             ("be/s1", "DRAIN", "drain")
         ]
