@@ -39,6 +39,12 @@ _TCP: Final = (
     *("connect", "send", "send-lf", "send-binary", "send-binary-lf", "expect", "comment"),
     *_ACTIONS,
 )
+_NEEDS: Final = {
+    "http-check": "option httpchk",
+    "tcp-check": "option tcp-check",
+    "external-check": "option external-check",
+}
+_FLAGS: Final = ("disable-on-404", "send-state")
 _VERSION: Final = re.compile(r"HTTP/[0-9]\.[0-9]")
 
 
@@ -51,6 +57,7 @@ def health_check(context: Context, proxy: Settings, scope: Scope) -> Script | Ex
             chosen = item
         elif chosen is not None and chosen.option is item.option:
             chosen = None
+    _warn_of_unused(context, proxy, "" if chosen is None else chosen.option.name)
     if chosen is None:
         return None
     with context.problems.at(chosen.where, f"'{chosen.option.name}': "):
@@ -65,6 +72,24 @@ def health_check(context: Context, proxy: Settings, scope: Scope) -> Script | Ex
                 words = chosen.value if isinstance(chosen.value, tuple) else ()
                 return checkprotocols.script(name.split()[1], words, replace(scope, mode="tcp"))
     return None
+
+
+def _warn_of_unused(context: Context, proxy: Settings, chosen: str) -> None:
+    """HAProxy's warnings of lines that another kind of check, or none, makes idle."""
+    for name, needed in _NEEDS.items():
+        lines = [line for line in proxy.given(name) if line.home is proxy]
+        if chosen == needed or not lines:
+            continue
+        told = set()
+        for line in lines:
+            word = line.words[0] if name != "external-check" else f"{name} {line.words[0]}"
+            if word in _FLAGS or name == "external-check":
+                text = f"'{word}' will be ignored for {proxy.title} (requires '{needed}')."
+            else:
+                text = f"{proxy.title} uses {name} rules without '{needed}', so the rules are ignored."
+            if text not in told:
+                told.add(text)
+                context.problems.warning(line.where, text)
 
 
 def _lines(proxy: Settings, name: str) -> list[Given]:
@@ -217,7 +242,7 @@ def _address(text: str) -> Address:
 
 def _http(context: Context, proxy: Settings, scope: Scope, option: Given) -> Script:
     scope = replace(scope, mode="http")
-    flags = {"disable-on-404": False, "send-state": False}
+    flags = dict.fromkeys(_FLAGS, False)
     lines = []
     for line in proxy.given("http-check"):
         if line.words[0] in flags:
