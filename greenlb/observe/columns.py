@@ -138,6 +138,11 @@ def _of_http(name: str) -> Read:
     return lambda subject: subject.row.values.get(name, 0) if subject.http else 0
 
 
+def _new_sessions(subject: Subject) -> Value:
+    values = subject.row.values
+    return values.get("ssl_sess", 0) - values.get("ssl_reused_sess", 0)
+
+
 def _unsafe(subject: Subject) -> Value:
     values = subject.row.values
     return max(0, values["srv_icur"] - values["safe_conn_cur"])
@@ -393,7 +398,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
 """HAProxy prints 0 for what is an aggregate (``agg_...``), which has a meaning in the metrics alone."""
 
 MODULES: Final[tuple[Column, ...]] = (
-    _count("ssl_sess", _ALL, "TLS sessions", ""),
+    _count("ssl_sess", _ALL, "TLS sessions that were new", "", _new_sessions),
     _count("ssl_reused_sess", _ALL, "TLS sessions that were resumed", ""),
     _count("ssl_failed_handshake", _ALL, "TLS handshakes that failed", ""),
 )

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 from haproxyadmin import haproxy as haproxyadmin
 
 from tests.conftest import launcher_of
+from tests.support.certs import Authority
+from tests.support.client import context_for
 from tests.support.farm import Farm
 from tests.support.lb import Balancer, Launcher
 from tests.support.origin import Origins
@@ -290,3 +293,45 @@ def test_what_people_and_their_programs_read(greenlb: Launcher, origin: Origins)
     assert ask(lb, "show servers state nope") == "Can't find backend.\n\n"
     state = ask(lb, "show servers state nobody").splitlines()
     assert state[2].split()[:7] == ["6", "nobody", "1", "out", "127.0.0.1", "0", "5"]
+
+
+TLS = """
+[global]
+log = 127.0.0.1:{syslog} local0
+stats socket = {dir}/admin level admin
+[frontend fe]
+bind = 127.0.0.1:{fe} ssl crt {pem} ssl-min-ver TLSv1.2 ssl-max-ver TLSv1.2
+http-request = use-service prometheus-exporter if { path /metrics }
+default_backend = be
+[backend be]
+server s1 = 127.0.0.1:{s1}
+"""
+
+
+def test_tls_is_counted(proxy: Launcher, origin: Origins, authority: Authority) -> None:
+    """A session, its resumption, a handshake that fails; and how long the certificate will do."""
+    lb = proxy(TLS, s1=origin.http("s1"), pem=authority.pem("www.example.com"))
+    context = context_for(str(authority.ca_file), maximum=ssl.TLSVersion.TLSv1_2)
+    with lb.connect_tls(context, "www.example.com") as first:
+        first.send(get("/metrics?scope=global"))
+        metrics = numbers(first.read_response().body.decode())
+        session = first.tls.session
+        assert f" {ask(lb, 'show info')}".count("CurrSslConns: 1") == 1
+    with lb.connect_tls(context, "www.example.com", session=session) as again:
+        again.send(get())
+        again.read_response()
+    with lb.connect() as broken:
+        broken.send(b"GET / HTTP/1.1\r\n\r\n")
+        broken.read_to_close()
+    names = ("ssl_sess", "ssl_reused_sess", "ssl_failed_handshake")
+    eventually(
+        lambda: [table(ask(lb, "show stat"))["fe", "FRONTEND"][name] for name in names] == ["1", "1", "1"],
+        "all handshakes are counted",
+    )
+    eventually(lambda: "CurrSslConns: 0" in ask(lb, "show info"), "no connection is left")
+    assert "CumSslConns: 3\n" in ask(lb, "show info")
+    if lb.program == "greenlb":
+        (days,) = (
+            value for name, value in metrics.items() if name.startswith("greenlb_certificate_days_left")
+        )
+        assert float(days) > 0

@@ -116,6 +116,11 @@ def _sessions(facts: Facts) -> int:
     return facts.front.get("scur", 0)
 
 
+def _handshakes(facts: Facts) -> int:
+    """Those that failed too, as in HAProxy."""
+    return facts.front.get("ssl_sess", 0) + facts.front.get("ssl_failed_handshake", 0)
+
+
 def _tasks(facts: Facts) -> int:
     return facts.total("greenlets")
 
@@ -153,9 +158,7 @@ ITEMS: Final[tuple[Item, ...]] = (
     Item(19, "CumReq", "MCP", "u32", "HTTP requests in all", _front("req_tot"), "requests_total"),
     Item(20, "MaxSslConns", "MMP", "u32", "limit of TLS connections", _none, "max_ssl_connections"),
     Item(21, "CurrSslConns", "MGP", "u32", "TLS connections", _front("ssl_cur"), "current_ssl_connections"),
-    Item(
-        22, "CumSslConns", "MCP", "u32", "TLS connections in all", _front("ssl_sess"), "ssl_connections_total"
-    ),
+    Item(22, "CumSslConns", "MCP", "u32", "TLS connections in all", _handshakes, "ssl_connections_total"),
     Item(23, "Maxpipes", "CLP", "u32", "limit of pipes; there is none", _none, "max_pipes"),
     Item(24, "PipesUsed", "MGP", "u32", "pipes; not counted", _none, "pipes_used_total"),
     Item(25, "PipesFree", "MGP", "u32", "idle pipes; not counted", _none, "pipes_free_total"),
