@@ -48,7 +48,7 @@ def outline(config: Config) -> str:
         for bind in frontend.binds
     ]
     lines += [
-        f"backend {backend.name} ({backend.mode}) has server {server.name} at {server.address}"
+        f"backend {backend.name} ({backend.mode}) has server {server.name} at {server.app or server.address}"
         f"{', TLS' * bool(server.tls)}"
         for backend in config.backends
         for server in backend.servers

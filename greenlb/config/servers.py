@@ -102,7 +102,7 @@ class _Line:
         self.own = SERVER.read(words[2:])
         fields = self.fields = merged(self.defaults, self.own)
         app = application(words[1], self.own, fields, self.scope.mode)
-        located = self._locate() if app is None else Located(place(words[1]))
+        located = self._locate() if app is None else Located(place())
         address = located.address
         if not fields.get("ssl") and not serverchecks.encrypts(fields, self.script):
             self._warn_of_no_ssl()

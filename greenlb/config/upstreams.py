@@ -51,6 +51,6 @@ def application(text: str, own: Iterable[str], fields: Mapping[str, Any], mode: 
     return Wsgi(found[1], found[2], bool(found[3]), folder, fields.get("mount", ""))
 
 
-def place(text: str) -> Address:
+def place() -> Address:
     """What an application has in the place of an address."""
-    return Address("", 0, name=text)
+    return Address("", 0)

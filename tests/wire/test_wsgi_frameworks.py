@@ -142,3 +142,19 @@ def test_forms_bodies_and_streams(farm: Balancer, to: str) -> None:
             chunked(b"some ", b"pieces"),
         )
         assert client.read_response().body == b"some pieces"
+    with farm.connect() as client:
+        head = (f"X-To: {to}", "Content-Length: 5", "Expect: 100-continue")
+        client.send(request("POST /flask/body HTTP/1.1", *head))
+        assert client.read_response_head().status == 100
+        client.send(b"hello")
+        assert client.read_response().body == b"hello"
+
+
+def test_uwsgi_and_a_body_that_is_too_large_without_a_length(farm: Balancer) -> None:
+    with farm.connect() as client:
+        head = request("POST /flask/body HTTP/1.1", "X-To: uwsgi-tcp", "Transfer-Encoding: chunked")
+        with client.sending([head, *[chunked(b"x" * (1 << 20))[:-5]] * 9]):
+            assert client.read_response().status == 413
+    with farm.connect() as client:
+        client.send(get("/raw/", "X-To: uwsgi-tcp", *[f"X-{n}: {'y' * 900}" for n in range(12)]))
+        assert client.read_response().status == 200
