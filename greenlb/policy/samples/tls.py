@@ -37,6 +37,18 @@ def _asked(side: Side, name: str) -> Callable[[], Fetch]:
     return _of(side, lambda facts: None if facts.ask is None else facts.ask(name))
 
 
+def _fact(read: Callable[[TlsFacts], Any]) -> Callable[[Side], Callable[[], Fetch]]:
+    return lambda side: _of(side, read)
+
+
+def _ask(name: str) -> Callable[[Side], Callable[[], Fetch]]:
+    return lambda side: _asked(side, name)
+
+
+def _resumed(side: Side) -> Callable[[], Fetch]:
+    return lambda: lambda x: (facts := side(x)) is not None and facts.resumed
+
+
 def _unique_id(side: Side) -> Callable[[], Fetch]:
     """The first Finished message: the client's, in a resumed session the server's."""
 
@@ -50,73 +62,33 @@ def _unique_id(side: Side) -> Callable[[], Fetch]:
     return lambda: fetch
 
 
+_LAYER: tuple[tuple[str, Kind, str, Callable[[Side], Callable[[], Fetch]]], ...] = (
+    ("alg_keysize", "int", "The size in bits of the key of the cipher with the {}.", _ask("alg_bits")),
+    (
+        "alpn",
+        "str",
+        "The protocol that ALPN settled on with the {}.",
+        _fact(lambda t: t.alpn.encode() or None),
+    ),
+    ("cipher", "str", "The cipher with the {}.", _fact(lambda t: t.cipher.encode())),
+    ("client_random", "bin", "The random bytes of the ClientHello, with the {}.", _ask("client_random")),
+    ("err", "int", "What went wrong in the handshake with the {}: 0.", _fact(lambda t: 0)),
+    ("err_str", "str", "The same of the {} in words: absent, for nothing did.", _fact(lambda t: None)),
+    ("is_resumed", "bool", "True when the TLS session with the {} was resumed.", _resumed),
+    ("protocol", "str", "The TLS version with the {}, as TLSv1.3.", _fact(lambda t: t.version.encode())),
+    ("server_random", "bin", "The random bytes of the ServerHello, with the {}.", _ask("server_random")),
+    ("session_id", "bin", "The id of the TLS session with the {}.", _ask("session_id")),
+    ("session_key", "bin", "The master key of the TLS session with the {}.", _ask("master_key")),
+    ("unique_id", "bin", "The tls-unique of the connection with the {} (RFC 5929 section 3).", _unique_id),
+    ("use_keysize", "int", "How many bits of the cipher's key are secret, with the {}.", _ask("bits")),
+)
+"""What both TLS layers have: the end of the name, the kind, the doc, and what reads it of a side."""
+
+
 def _layer(prefix: str, side: Side, needs: Needs, who: str) -> tuple[Sample, ...]:
-    """The same rows for the client's TLS layer and for the server's."""
-
-    def row(name: str, kind: Kind, doc: str, make: Callable[..., Fetch]) -> Sample:
-        return Sample(prefix + name, kind, needs, doc, make)
-
-    return (
-        row(
-            "_alg_keysize",
-            "int",
-            f"The size in bits of the cipher's key, {who} side.",
-            _asked(side, "alg_bits"),
-        ),
-        row(
-            "_alpn",
-            "str",
-            f"The protocol that ALPN settled on with the {who}.",
-            _of(side, lambda t: t.alpn.encode() or None),
-        ),
-        row("_cipher", "str", f"The cipher with the {who}.", _of(side, lambda t: t.cipher.encode())),
-        row(
-            "_client_random",
-            "bin",
-            f"The random bytes of the ClientHello, {who} side.",
-            _asked(side, "client_random"),
-        ),
-        row("_err", "int", f"What went wrong in the handshake with the {who}: 0.", _of(side, lambda t: 0)),
-        row(
-            "_err_str",
-            "str",
-            f"The same in words; absent when nothing did, {who} side.",
-            _of(side, lambda t: None),
-        ),
-        row(
-            "_is_resumed",
-            "bool",
-            f"True when the TLS session with the {who} was resumed.",
-            lambda: lambda x: (facts := side(x)) is not None and facts.resumed,
-        ),
-        row(
-            "_protocol",
-            "str",
-            f"The TLS version with the {who}, as TLSv1.3.",
-            _of(side, lambda t: t.version.encode()),
-        ),
-        row(
-            "_server_random",
-            "bin",
-            f"The random bytes of the ServerHello, {who} side.",
-            _asked(side, "server_random"),
-        ),
-        row("_session_id", "bin", f"The id of the TLS session with the {who}.", _asked(side, "session_id")),
-        row(
-            "_session_key",
-            "bin",
-            f"The master key of the session with the {who}.",
-            _asked(side, "master_key"),
-        ),
-        row(
-            "_unique_id",
-            "bin",
-            f"The tls-unique of the connection with the {who} (RFC 5929 section 3).",
-            _unique_id(side),
-        ),
-        row(
-            "_use_keysize", "int", f"How many bits of that key are secret, {who} side.", _asked(side, "bits")
-        ),
+    return tuple(
+        Sample(f"{prefix}_{name}", kind, needs, doc.format(who), make(side))
+        for name, kind, doc, make in _LAYER
     )
 
 
