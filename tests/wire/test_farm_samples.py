@@ -11,8 +11,8 @@ from tests.support.lb import Balancer, Launcher
 from tests.support.origin import Origins
 from tests.support.stream import Message, Stream, eventually, get, response
 
-FRONT = "nbsrv be_conn be_conn_free connslots queue avg_queue".split()
-SERVER = "srv_is_up srv_conn srv_conn_free srv_queue srv_weight srv_uweight srv_iweight".split()
+FRONT = ["nbsrv", "be_conn", "be_conn_free", "connslots", "queue", "avg_queue"]
+SERVER = ["srv_is_up", "srv_conn", "srv_conn_free", "srv_queue", "srv_weight", "srv_uweight", "srv_iweight"]
 
 INI = """
 [global]
@@ -106,7 +106,8 @@ def test_what_rules_see(proxy: Launcher, origin: Origins, workers: str) -> None:
         )
         busy = asked(lb)
         assert {name: busy[f"{name}(be)"] for name in FRONT} == {
-            "nbsrv": "2", "be_conn": "8", "be_conn_free": "3", "connslots": "56", "queue": "5", "avg_queue": "3"
+            "nbsrv": "2", "be_conn": "8", "be_conn_free": "3", "connslots": "56", "queue": "5",
+            "avg_queue": "3",
         }  # fmt: skip
         assert [busy[f"{name}(be/s1)"] for name in SERVER] == ["1", "2", "0", "5", "7", "7", "7"]
         assert [busy[f"{name}(be/s2)"] for name in SERVER] == ["1", "1", "3", "0", "1", "1", "1"]
@@ -130,7 +131,7 @@ default_backend = be
 
 [backend be]
 server s1 = 127.0.0.1:{s1}
-"""
+"""  # noqa: E501
 
 
 @pytest.mark.parametrize("workers", ["", "workers = 2"])

@@ -114,7 +114,7 @@ def failing(module_origin: Origins) -> Iterator[dict[str, Failing]]:
 def lb(module_proxy: Launcher, module_origin: Origins, failing: dict[str, Failing]) -> Balancer:
     """One balancer with a backend for each case."""
     second = module_origin.http("s2")
-    ports: dict[str, object] = {"s2": second}
+    ports: dict[str, int] = {"s2": second.port}
     ini = [
         "[defaults]\nlog = global\nmode = http\noption httplog = yes\ntimeout connect = 3s\n"
         "timeout client = 20s\ntimeout server = 20s\n",
@@ -129,7 +129,7 @@ def lb(module_proxy: Launcher, module_origin: Origins, failing: dict[str, Failin
         ini.append(f"server s1 = 127.0.0.1:{{p{number}}} cookie a\n")
         if not case.alone:
             ini.append("server s2 = 127.0.0.1:{s2} cookie b\n")
-    return module_proxy("".join(ini), **{key: getattr(value, "port", value) for key, value in ports.items()})
+    return module_proxy("".join(ini), None, **ports)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -105,9 +105,9 @@ server s2 = 127.0.0.1:{s2}
 
 def test_prefer_last_server(proxy: Launcher, origin: Origins) -> None:
     """A client that has a connection of its own to a server goes on with it; others take turns."""
-    servers = {"s1": origin.http("s1"), "s2": origin.http("s2")}
+    s1, s2 = origin.http("s1"), origin.http("s2")
     for option, expected in (("option prefer-last-server = yes", 1), ("", 2)):
-        lb = proxy(PREFER % option, **servers)
+        lb = proxy(PREFER % option, s1=s1, s2=s2)
         with lb.connect() as client:
             bodies = []
             for _ in range(6):
