@@ -120,6 +120,7 @@ def test_forms_of_the_figures(proxy: Launcher, origin: Origins) -> None:
     answer = lb.ask(get("/stats;csv", basic("u:p")))
     assert (answer.get("content-type") or "").startswith("text/plain")
     assert answer.get("refresh") == "7"
+    assert answer.body.endswith(b",\n") and not answer.body.endswith(b"\n\n")
     told = figures(answer)
     assert next(iter(told)) == ("fe", "FRONTEND")
     assert {("be", "s1"), ("be", "s2"), ("be", "BACKEND"), ("ro", "FRONTEND")} <= set(told)

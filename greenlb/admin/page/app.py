@@ -149,10 +149,11 @@ class _Request:
     def _form(self, command: str, name: str) -> bytes:
         """``;csv`` and its like: the command's answer, cut down to the scope."""
         text = self.pages.show(command, "operator" if self.page.legends else "user")
+        text = text.rstrip("\n") + "\n"  # without the empty line that ends an answer of the runtime
         scope = self.page.scope
         if scope and name == "json":
             told = [row for row in json.loads(text) if _field(row, "pxname") in scope]
-            text = json.dumps(told, separators=(",", ":"))
+            text = json.dumps(told, separators=(",", ":")) + "\n"
         elif scope and name == "csv":
             head, *rows = text.splitlines(keepends=True)
             text = head + "".join(row for row in rows if row.partition(",")[0] in scope)

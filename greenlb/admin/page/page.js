@@ -33,6 +33,7 @@
     const start = (shown - values.length) * 2;
     const points = values.map((v, n) => `${start + n * 2},${(19 - (v / top) * 18).toFixed(1)}`);
     chart.firstElementChild.setAttribute("points", points.join(" "));
+    chart.classList.toggle("flat", !values.some(Boolean));
   }
 
   // -- live -------------------------------------------------------------------------------------
