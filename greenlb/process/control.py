@@ -249,6 +249,7 @@ class Seated:
         self._asked: AsyncResult[str] | None = None
         control.desk.spread = self._spread
         control.operations.gate = self._gate
+        control.operations.remember = lambda edits: self._ask_master("patterns", **edits)
         loop = get_hub().loop
         self._repeat(PULSE, self._beat)
         self._repeat(OFTEN, control.sampler.sample)
@@ -314,7 +315,7 @@ class Seated:
                 self._master.send("introduce", row=message.fields["row"])
         elif message.kind == "certificate" and message.descriptors:
             self.control.certificates.use(from_message(message))
-        elif message.kind in ("commit", "gate"):
+        elif message.kind in ("commit", "gate", "patterns"):
             if self._asked is not None:
                 self._asked.set(message.fields.get("error", ""))
         elif message.kind == "log" and message.descriptors:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from gevent import get_hub
 from setproctitle import setproctitle
 
+from greenlb.admin.runtime.patterns import apply
 from greenlb.board import Board, BoardFull
 from greenlb.config import names
 from greenlb.model import Backend, Config, Frontend
@@ -128,7 +129,12 @@ class Farm:
             gauges=[*gauges(self.board), *standing(self.board), *places(self.board)],
             worker_timeout=settings.worker_timeout,
             hard_stop_after=settings.hard_stop_after,
-            services={"log": self._open_log, "commit": self._commit, "gate": self._gate},
+            services={
+                "log": self._open_log,
+                "commit": self._commit,
+                "gate": self._gate,
+                "patterns": self._patterns,
+            },
             turn=self._turn,
         )
 
@@ -218,6 +224,12 @@ class Farm:
             return {"error": str(problem)}, []
         self._say(5, f"certificate {message.fields['file']} was set at run time and is in use")
         return {"error": ""}, []
+
+    def _patterns(self, message: Message) -> tuple[dict[str, object], list[int]]:
+        """An operator has changed a list or a map: for the processes to come."""
+        fields = message.fields
+        apply(self.config.patterns, fields["map"], fields["name"], fields["edits"])
+        return {}, []
 
     def _gate(self, message: Message) -> tuple[dict[str, object], list[int]]:
         """An operator has paused a frontend, or resumed it, or shut it down for good."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from greenlb.admin.runtime.patterns import apply
 from greenlb.exchange import Exchange
 from greenlb.process.certificates import Certificates, from_message
 from greenlb.process.channel import Message
@@ -42,6 +43,7 @@ class Requests:
             "drain": self._drain,
             "certificate": self._certificate,
             "frontends": self._frontends,
+            "patterns": self._patterns,
             "sessions": self._sessions,
             "shut": self._shut,
         }
@@ -73,6 +75,11 @@ class Requests:
 
     def _frontends(self, message: Message) -> Answer:
         self._fronts.follow()
+        return {}
+
+    def _patterns(self, message: Message) -> Answer:
+        fields = message.fields
+        apply(self._worker.config.patterns, fields["map"], fields["name"], fields["edits"])
         return {}
 
     def _sessions(self, message: Message) -> Answer:

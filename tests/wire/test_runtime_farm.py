@@ -11,6 +11,7 @@ import pytest
 from greenlb.model import NOWHERE, Address, Global, RuntimeSocket
 from greenlb.process.listening import CannotStart
 from greenlb.process.runtime import bind_all
+from tests.conftest import launcher_of
 from tests.support.certs import Authority
 from tests.support.farm import Farm
 from tests.support.lb import Balancer, Launcher
@@ -139,6 +140,62 @@ def test_a_certificate_is_set(
         farm.settled()
         assert all(served("two.example.com") for _ in range(8))
     assert not served("one.example.com")
+
+
+MAPS = """
+[frontend fe]
+bind = 127.0.0.1:{fe}
+http-request = deny if { src -f {list} }
+               return status 200 content-type text/plain lf-string %[req.hdr(host),map({map},none)]
+"""
+
+
+@pytest.mark.parametrize("program", ["greenlb 0", "greenlb 2", "haproxy"])
+def test_maps_and_lists(program: str, tmp_path: Path) -> None:
+    """They change in every process, and in one that comes later."""
+    name, _, workers = program.partition(" ")
+    listed, mapped = tmp_path / "list", tmp_path / "map"
+    listed.write_text("10.0.0.0/8\n")
+    mapped.write_text("a.example one\nb.example two\n")
+    launcher = launcher_of(name, tmp_path)
+    given = {"list": listed, "map": mapped}
+    try:
+        plain = GLOBAL.replace("workers = %d\n", "") + MAPS
+        lb = launcher(GLOBAL % int(workers or 0) + MAPS, plain, **given)
+        farm = Farm(lb) if workers == "2" else None
+
+        def found(host: str) -> set[str]:
+            return {lb.ask(get(host=host)).body.decode() for _ in range(8)}
+
+        assert found("a.example") == {"one"}
+        assert [line.split()[1:] for line in ask(lb, f"show map {mapped}").splitlines()] == [
+            ["a.example", "one"],
+            ["b.example", "two"],
+        ]
+        assert f"({mapped}) pattern loaded from file '{mapped}'" in ask(lb, "show map")
+        assert f"({listed}) pattern loaded from file '{listed}'" in ask(lb, "show acl")
+        assert ask(lb, f"add map {mapped} c.example three") == ""
+        assert ask(lb, f"set map {mapped} a.example 1") == ""
+        assert ask(lb, f"del map {mapped} b.example") == ""
+        assert ask(lb, f"add map {mapped} <<\nd.example four\ne.example five\n") == ""
+        assert ask(lb, f"del map {mapped} b.example") == "Key not found.\n"
+        assert ask(lb, f"set map {mapped} zz 1") == "entry not found.\n"
+        assert ask(lb, "show map nope") == "Unknown map identifier. Please use #<id> or <file>.\n"
+        assert ask(lb, "clear acl nope") == "Unknown ACL identifier. Please use #<id> or <file>.\n"
+        if farm is not None:
+            farm.kill("worker 1")
+            farm.settled()
+        for host, value in (("a", "1"), ("b", "none"), ("c", "three"), ("d", "four"), ("e", "five")):
+            assert found(f"{host}.example") == {value}
+        assert ask(lb, f"add acl {listed} 127.0.0.0/8") == ""
+        assert {lb.ask(get()).status for _ in range(8)} == {403}
+        assert ask(lb, f"clear acl {listed}") == ""
+        assert {lb.ask(get()).status for _ in range(8)} == {200}
+        assert ask(lb, f"clear map {mapped}") == ""
+        assert ask(lb, f"show map {mapped}") == ""
+        assert found("a.example") == {"none"}
+    finally:
+        launcher.close()
 
 
 @as_root

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from greenlb.admin.figures import commands as figures
-from greenlb.admin.runtime import basics, certificates, frontends, names, servers, sessions, tables
+from greenlb.admin.runtime import basics, certificates, frontends, names, patterns, servers, sessions, tables
 from greenlb.admin.runtime.command import Command
 
 TABLE: Final[tuple[Command, ...]] = tuple(
@@ -15,6 +15,7 @@ TABLE: Final[tuple[Command, ...]] = tuple(
             *certificates.COMMANDS,
             *frontends.COMMANDS,
             *figures.COMMANDS,
+            *patterns.COMMANDS,
             *servers.COMMANDS,
             *sessions.COMMANDS,
             *tables.COMMANDS,

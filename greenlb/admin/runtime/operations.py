@@ -31,8 +31,8 @@ def _nobody(kind: str, **fields: Any) -> list[dict[str, Any]]:
 class Operations:
     """What control has, or with ``workers = 0`` the one process.  ``backends`` are its own mirror of them:
     states of servers are true there, sessions only in the workers, who are reached by ``ask``.  ``workers``:
-    0 for everything in one process; ``gate`` opens and closes a frontend's sockets for all; ``started``: when
-    this process was (monotonic clock)."""
+    0 for everything in one process; ``gate`` opens and closes a frontend's sockets for all; ``remember``
+    has processes to come know of edits of patterns; ``started``: when this process was (monotonic clock)."""
 
     config: Config
     books: Books
@@ -47,6 +47,7 @@ class Operations:
     names: Names | None = None
     desk: Desk = field(default_factory=Empty)
     gate: Callable[[Frontend, int], None] = lambda frontend, state: None
+    remember: Callable[[dict[str, Any]], object] = lambda edits: None
     transaction: Transaction = field(default_factory=Transaction)
     started: float = field(default_factory=time.monotonic)
 
