@@ -100,6 +100,10 @@ COUNTERS: Final[dict[str, Counter]] = {
 """All cells.  The order is the order within a block."""
 
 
+_STANDS: Final = ("changed", "downtime")
+"""How an object stands, which no operator clears."""
+
+
 class Cells:
     """The places of one object's cells in a row: ``cells[block.bout] += n``.  Cells that its kind does
     not have are -1, where a row keeps a place that nobody reads."""
@@ -379,7 +383,7 @@ class Books:
         for whole, parts in self.groups():
             for block in {id(block): block for block in (*parts, whole, self.process)}.values():
                 for name, counter in COUNTERS.items():
-                    if block.kind not in counter.kinds or counter.gauge:
+                    if block.kind not in counter.kinds or counter.gauge or name in _STANDS:
                         continue
                     place = block.named(name)
                     if counter.peak:  # that of a request which ends just now may survive

@@ -262,6 +262,7 @@ def test_cleared_counters_lose_nothing_that_comes_after() -> None:
     other.opened(client)
     other.opened(client)
     other.account(exchange())
+    own.cells[own.backend(WEB).named("changed")] = 77
     sampler = Sampler(own, Clock().now)
     sampler.sample()
     other.closed(client)
@@ -270,6 +271,7 @@ def test_cleared_counters_lose_nothing_that_comes_after() -> None:
     listener = rows(own)["www/sock-1"].values
     assert (listener["stot"], listener["bin"], listener["scur"], listener["smax"]) == (0, 0, 1, 1)
     assert rows(own)["web/s1"].values["ttime_max"] == 0
+    assert rows(own)["web/BACKEND"].values["changed"] == 77
     other.account(exchange())
     assert rows(own)["web/s1"].values["stot"] == 1
     assert rows(own)["web/BACKEND"].values["stot"] == 1
