@@ -61,6 +61,13 @@ class TcpRules:
     )
 
 
+def _waits(proxy: Settings) -> bool:
+    """Whether something in the section waits for the bodies of requests."""
+    return bool(proxy.value("option http-buffer-request")) or any(
+        line.words[0] == "wait-for-body" for line in proxy.given("http-request")
+    )
+
+
 def _delay(line: Given) -> float:
     if len(line.words) != 2:
         raise ConfigError("'inspect-delay' expects a time, such as 5s")
@@ -88,6 +95,8 @@ class Compiler:
             reads=context.reads,
             patterns=context.patterns,
             slots=slots,
+            tls=proxy.kind == "backend" or any("ssl" in line.words for line in proxy.given("bind")),
+            waits=proxy.kind == "backend" or _waits(proxy),
         )
         self._acls: dict[int, Mapping[str, Condition]] = {}
 
@@ -103,7 +112,8 @@ class Compiler:
                         raise ConfigError("a name is made of letters, digits, '_', '-', '.' and ':'")
                     if len(line.words) == 1:
                         raise ConfigError(f"expected {line.option.kind.expected}")
-                    lines.setdefault(name, []).append(rules.compile_acl(line.words[1:], self.scope))
+                    scope = replace(self.scope, warn=self._warning(line))
+                    lines.setdefault(name, []).append(rules.compile_acl(line.words[1:], scope))
             known = self._acls[id(home)] = {name: any_of(conditions) for name, conditions in lines.items()}
         return known
 
@@ -169,13 +179,17 @@ class Compiler:
 
     def scope_of(self, line: Given, scope: Scope | None = None) -> Scope:
         """What a line sees: the acls of the section that it stands in.  Its warnings bear its place."""
-        warning, option = self.context.problems.warning, line.option.name
         return replace(
             self.scope if scope is None else scope,
             acls=self.acls(line.home),
             used=self.context.used_acls.setdefault(id(line.home), set()),
-            warn=lambda text: warning(line.where, f"'{option}': {text}"),
+            warn=self._warning(line),
         )
+
+    def _warning(self, line: Given) -> Callable[[str], None]:
+        """Warns at the place of a line."""
+        warning, option = self.context.problems.warning, line.option.name
+        return lambda text: warning(line.where, f"'{option}': {text}")
 
     def _rules(self, groups: Sequence[Mapping[str, _Compile]], response: bool) -> tuple[Rule, ...]:
         scope = replace(self.scope, response=response)

@@ -34,6 +34,7 @@ class Scope:
     when everything is known that will be; ``early`` a rule that runs before anything was read,
     ``check`` a health check's step, which sees an answer and has no client.
     ``reads`` gathers what the rules read that the process must keep at hand (vocabulary.READS).
+    ``tls``: clients may speak TLS; ``waits``: bodies may have been waited for.
     ``used`` gathers the names of the acls that rules ask for; ``warn`` is told what is not wrong and yet
     cannot be meant.  ``patterns`` are the files of patterns and maps, ``slots`` the frontend's captures, to
     which a rule may add.
@@ -55,6 +56,8 @@ class Scope:
     slots: Slots = field(default_factory=Slots)
     patterns: Patterns = field(default_factory=Patterns)
     used: set[str] = field(default_factory=set)
+    tls: bool = True
+    waits: bool = True
     warn: Callable[[str], None] = lambda text: None
     farm: Farm = field(default_factory=Farm)
     services: Services = field(default_factory=Services)

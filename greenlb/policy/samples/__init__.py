@@ -117,6 +117,7 @@ def compile_expression(calls: list[Call], scope: Scope, fetch_name: str | None =
         row = find(name)
         if row.reads:
             scope.reads.add(row.reads)
+        _warn_of_absence(row, scope)
         values = scope.arguments(row, first.arguments)
         try:
             fetch = row.make(*values)
@@ -131,6 +132,17 @@ def compile_expression(calls: list[Call], scope: Scope, fetch_name: str | None =
         every = None if every is None else _each(every, convert)
         kind = given
     return Expression(fetch, kind, row.needs, every)
+
+
+def _warn_of_absence(row: Sample, scope: Scope) -> None:
+    """Of what is there in other sections and not in this one.  A log line is made for all."""
+    if row.name in tls.OF_CLIENT and not scope.tls and not scope.log:
+        scope.warn(f"'{row.name}' reads TLS, and no 'bind' here has 'ssl': it has no value")
+    if row.reads == "body" and not scope.waits:
+        scope.warn(
+            f"'{row.name}' sees what came with the head alone: 'option http-buffer-request' or"
+            " 'http-request wait-for-body' waits for the body"
+        )
 
 
 def cast_expression(expression: Expression, kind: Kind) -> Expression:

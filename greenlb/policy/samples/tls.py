@@ -164,7 +164,7 @@ def _certificate(prefix: str, der: Der, needs: Needs, whose: str) -> tuple[Sampl
     )
 
 
-ROWS = (
+ROWS: tuple[Sample, ...] = (
     Sample(
         "ssl_fc", "bool", "", "True when the client speaks TLS.", lambda: lambda x: x.client.tls is not None
     ),
@@ -258,3 +258,6 @@ ROWS = (
         _asked(_server, "chain"),
     ),
 )
+
+OF_CLIENT = frozenset(row.name for row in ROWS if row.needs == "" and row.name != "ssl_fc")
+"""Those that have no value where clients do not speak TLS."""

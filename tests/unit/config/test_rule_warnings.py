@@ -77,6 +77,25 @@ def test_an_http_sample_in_mode_tcp() -> None:
     ]
 
 
+def test_a_sample_of_tls_without_tls() -> None:
+    """Not of ssl_fc, which asks just that; nor where a bind has ssl, nor in a log line."""
+    rule = "http-request = deny if { ssl_c_s_dn(CN) -m str x }"
+    assert warnings(rule) == [
+        "0: 'http-request': 'ssl_c_s_dn' reads TLS, and no 'bind' here has 'ssl': it has no value"
+    ]
+    assert warnings("http-request = deny if !{ ssl_fc }") == []
+    assert warnings('log-format = "%[ssl_fc_sni]"', "log = 127.0.0.1 local0") == []
+    tls = INI.replace("127.0.0.1:80", "127.0.0.1:80 ssl crt x.pem") + rule + "\n"
+    assert [p.message for p in load_text(tls, "x").warnings if "reads TLS" in p.message] == []
+
+
+def test_a_body_that_nobody_waits_for() -> None:
+    rule = "http-request = deny if { req.body -m sub x }"
+    assert ["sees what came with the head alone" in text for text in warnings(rule)] == [True]
+    assert warnings(rule, "option http-buffer-request = yes") == []
+    assert warnings("http-request = wait-for-body time 1s", "   deny if { req.body -m sub x }") == []
+
+
 @pytest.mark.parametrize(
     ("line", "word"),
     [
