@@ -4,6 +4,7 @@ when they turn."""
 from __future__ import annotations
 
 import contextlib
+import csv
 import os
 import re
 import socket
@@ -14,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.certs import Authority
+from tests.support.farm import Farm
 from tests.support.lb import Launcher
 from tests.support.origin import Origins
+from tests.support.runtime import ask
 from tests.support.scripted import Scripted
 from tests.support.stream import WAIT, Message, eventually, get, response
 
@@ -254,6 +257,52 @@ balance = roundrobin
 server s1 = 127.0.0.1:{s1} check port {check} inter 200ms fall 1 rise 1 slowstart 4s
 server s2 = 127.0.0.1:{s2}
 """
+
+
+LASTING = """
+[global]
+log = 127.0.0.1:{syslog} local0
+workers = 1
+stats socket = {dir}/stats level admin
+
+[frontend fe]
+bind = 127.0.0.1:{fe}
+default_backend = be
+
+[backend be]
+option httpchk = yes
+http-check = disable-on-404
+server s1 = 127.0.0.1:{refused} check inter 300ms
+server s2 = 127.0.0.1:{missing} check inter 300ms
+server s3 = 127.0.0.1:{s3} track s1
+"""
+
+
+def test_what_checks_know_outlives_control_and_a_reload(greenlb: Launcher, origin: Origins) -> None:
+    """States and counters, of a server that is down, of one that is stopping, and of one that tracks."""
+
+    def rows() -> dict[str, list[str]]:
+        wanted = ("status", "chkfail", "chkdown")
+        found = csv.DictReader(ask(lb, "show stat").splitlines())
+        return {row["svname"]: [row[name] for name in wanted] for row in found if row["# pxname"] == "be"}
+
+    with scripted(b"HTTP/1.0 404 Not Found\r\n\r\n") as missing:
+        lb = greenlb(LASTING, refused=origin.refusing(), missing=missing, s3=origin.http("s3"))
+        farm = Farm(lb, workers=1)
+        farm.has_said("backend be has no server available!")
+        before = rows()
+        assert before == {
+            "s1": ["DOWN", "1", "1"],
+            "s2": ["NOLB", "0", "0"],
+            "s3": ["DOWN", "", ""],
+            "BACKEND": ["DOWN", "", "1"],
+        }
+        farm.kill("control")
+        farm.settled()
+        eventually(lambda: rows() == before, "the next control knows it")
+        farm.reload()
+        eventually(lambda: rows() == before, "and the one after a reload")
+        assert lb.ask().status == 503
 
 
 def share(lb_ask: list[bytes]) -> float:

@@ -170,7 +170,7 @@ class Turning:
         before = self.farm.read(server)
         after = replace(before, **changes)
         was, now = before.healthy(server), after.healthy(server)
-        if not now or (not was and before.admin & MAINTENANCE_BITS == 0 and "stopping" not in changes):
+        if not now:
             changes["stopping"] = False
         after = replace(before, **changes)
         if after == before:
@@ -179,8 +179,7 @@ class Turning:
             self.farm.write(server, changes)
             return
         seconds = int(time.monotonic())
-        if was is not now or after.stopping:
-            changes["changed"] = seconds
+        changes["changed"] = seconds
         if now and not was and before.changed:
             self._count(server, "downtime", seconds - before.changed)
         usable = _farm(backend)
