@@ -109,7 +109,9 @@ class Serving:
         conn = self.conn
         call = Call(self.request, self)
         made = environ(template, self.request, self._body)
-        made["REMOTE_ADDR"] = self.x.src
+        if self.x.src != conn.client.src:  # somebody trusted named another, and not his port
+            made["REMOTE_ADDR"] = self.x.src
+            del made["REMOTE_PORT"]
         conn.serving = self
         try:
             self._resume()
@@ -124,7 +126,7 @@ class Serving:
             return self._failed(error)
         self._settle()
         conn.broken = False
-        return self.keep and self._is_read()
+        return self._is_read() and self.keep
 
     def _settle(self) -> None:
         """The application's turn is over."""
@@ -173,6 +175,8 @@ class Serving:
             raise cut from None
         if isinstance(error, GreenletExit):
             raise error
+        if isinstance(error, BadMessage):  # it is the client who broke his contract
+            raise Cut("P", "D" if begun else "R", 400)
         conn.live.plane.log.failure(f"{self.name} failed at {_printable(self.request)}", error)
         if self._whole:
             return self.keep and self._is_read()

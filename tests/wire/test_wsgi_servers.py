@@ -153,6 +153,26 @@ def test_a_body_that_nobody_reads(lb: Balancer) -> None:
         client.read_to_fin()
 
 
+def test_a_body_that_is_no_body(lb: Balancer) -> None:
+    with lb.connect() as client:
+        client.send(request("POST /lines HTTP/1.1", "Transfer-Encoding: chunked"), b"zz\r\n")
+        assert client.read_response().status == 400
+        client.read_to_fin()
+        assert lb.log_of(client).flags[:2] == "PR"
+    with lb.connect() as client:
+        client.send(request("POST /lines HTTP/1.1", "Content-Length: 9"), b"half")
+        client.half_close()
+        client.read_to_close()
+        assert lb.log_of(client).flags[:2] == "CH"
+
+
+def test_who_is_trusted_names_the_client(greenlb: Launcher) -> None:
+    lb = greenlb(INI % ("trusted-proxies = 127.0.0.0/8\n", ""), apps=APPS)
+    found = facts(lb.ask(get("/facts", "X-Forwarded-For: 6.6.6.6, 192.0.2.9")))
+    assert found["REMOTE_ADDR"] == "192.0.2.9"
+    assert "REMOTE_PORT" not in found
+
+
 def test_answers_of_every_kind(lb: Balancer) -> None:
     with lb.connect() as client:
         for path, status, body in (

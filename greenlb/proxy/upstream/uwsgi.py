@@ -48,7 +48,9 @@ class UwsgiStream(Stream):
         request, client = x.request, x.client
         assert request is not None
         made = environ(template(client, "", _ERRORS, processes=True), request, _EMPTY)
-        made["REMOTE_ADDR"] = x.src
+        if x.src != client.src:  # somebody trusted named another, and not his port
+            made["REMOTE_ADDR"] = x.src
+            del made["REMOTE_PORT"]
         try:
             return packet(variables(made, length))
         except TooLarge:
