@@ -42,6 +42,7 @@ class Requests:
             "reopen": self._reopen,
             "drain": self._drain,
             "certificate": self._certificate,
+            "errors": self._errors,
             "frontends": self._frontends,
             "patterns": self._patterns,
             "sessions": self._sessions,
@@ -76,6 +77,9 @@ class Requests:
     def _frontends(self, message: Message) -> Answer:
         self._fronts.follow()
         return {}
+
+    def _errors(self, message: Message) -> Answer:
+        return self._worker.plane.captures.plain()
 
     def _patterns(self, message: Message) -> Answer:
         fields = message.fields

@@ -213,6 +213,7 @@ class Forward:
                         if response.fields.raw.count(b"\r\n") > live.maxhdr:
                             raise BadMessage("too many fields")
                 except BadMessage:
+                    live.plane.captures.response(self.x, data)
                     raise Cut("P", "H") from None
             if not end:
                 searched = len(data)

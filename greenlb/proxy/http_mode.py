@@ -280,6 +280,7 @@ class HttpConnection:
     def _note_bad(self, x: Exchange, data: bytes) -> None:
         x.bytes_in = len(data)
         self.buffer = b""
+        self.live.plane.captures.request(x, data)
 
     # -- answering -------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from greenlb.net.tls import ClientContext, ServerContext
 from greenlb.observe.log import Log
 from greenlb.observe.stats import Books
 from greenlb.proxy.backend import LiveBackend
+from greenlb.proxy.captures import Captures
 from greenlb.proxy.farm_now import FarmNow
 from greenlb.proxy.shared import ALONE, Alone
 
@@ -34,11 +35,13 @@ class TlsContexts:
 
 class Plane:
     """``connections`` counts the client connections of this process (HAProxy's actconn); ``door`` is their
-    limit.  ``shared`` is what other processes have a part in, ``farm`` what rules may ask about."""
+    limit.  ``shared`` is what other processes have a part in, ``farm`` what rules may ask about;
+    ``captures`` are the last invalid messages."""
 
     __slots__ = (
         "backends",
         "books",
+        "captures",
         "config",
         "connections",
         "door",
@@ -68,6 +71,7 @@ class Plane:
         self.maxconn = maxconn
         self.door = shared.door(None, maxconn)
         self.stopping = False
+        self.captures = Captures()
         self.backends = {backend.name: self._live(backend, contexts) for backend in config.backends}
         self.farm = FarmNow(self)
         if config.farm:

@@ -169,7 +169,7 @@ def test_levels(case: Case) -> None:
     """Who may do what; what may not be done is not done."""
     denied = "Permission denied\n\n"
     user, operator = case.lb.directory / "user", case.lb.directory / "operator"
-    for command in ("disable server be/s1", "show sess", "show env", "clear counters"):
+    for command in ("disable server be/s1", "show sess", "show env", "clear counters", "show errors"):
         assert raw(user, command + "\n") == denied, command
     for command in (
         "disable server be/s1",
@@ -325,6 +325,19 @@ def test_who_never_reads_or_never_ends_a_line_holds_up_nobody(case: Case) -> Non
         silent.sendall(b"show")
         assert ask(case.lb, "show cli level") == "admin\n"
         assert case.lb.ask(get()).status == 200
+
+
+def test_invalid_messages_are_shown(case: Case) -> None:
+    lb = case.lb
+    assert lb.ask(b"GET / HTTP/1.1\r\nHost: a\r\nBad Name: b\x01\r\n\r\n").status == 400
+    eventually(lambda: ": invalid request\n" in ask(lb, "show errors"), "it is kept")
+    shown = ask(lb, "show errors")
+    assert re.match(r"Total events captured on \[[^]]+\] : [1-9]\d*\n \n\[", shown)
+    assert re.search(r"\] frontend fe \(#\d+\): invalid request\n  backend <NONE> \(#-1\), ", shown)
+    assert "\n  00000  GET / HTTP/1.1\\r\\n\n  00016  Host: a\\r\\n\n" in shown
+    assert "\n  00025  Bad Name: b\\x01\\r\\n\n" in shown
+    assert "invalid request" not in ask(lb, "show errors fe response")
+    assert "invalid request" not in ask(lb, "show errors be")
 
 
 def test_a_prompt_waits_for_more(case: Case) -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from greenlb.admin.figures import commands as figures
-from greenlb.admin.runtime import basics, certificates, frontends, names, patterns, servers, sessions, tables
+from greenlb.admin.runtime import (
+    basics,
+    certificates,
+    errors,
+    frontends,
+    names,
+    patterns,
+    servers,
+    sessions,
+    tables,
+)
 from greenlb.admin.runtime.command import Command
 
 TABLE: Final[tuple[Command, ...]] = tuple(
@@ -13,6 +23,7 @@ TABLE: Final[tuple[Command, ...]] = tuple(
         (
             *basics.COMMANDS,
             *certificates.COMMANDS,
+            *errors.COMMANDS,
             *frontends.COMMANDS,
             *figures.COMMANDS,
             *patterns.COMMANDS,
