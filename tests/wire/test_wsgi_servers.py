@@ -96,6 +96,9 @@ def test_tls_and_a_client_certificate(greenlb: Launcher, authority: Authority) -
     )
     assert (found["SSL_CLIENT_VERIFY"], found["SSL_CLIENT_S_DN_CN"]) == ("SUCCESS", "alice")
     assert found["SSL_CLIENT_CERT"].startswith("-----BEGIN CERTIFICATE-----")
+    with lb.connect_tls(context, "www.example.com", "tls") as client:
+        client.send(get("/big"))
+        assert client.read_response().body == bytes(range(256)) * 39999
     with lb.connect_tls(context_for(ca), "www.example.com", "tls") as client:
         client.send(get("/", "SSL-Client-Verify: SUCCESS", "HTTPS: off"))
         found = facts(client.read_response())
@@ -190,6 +193,7 @@ def test_answers_of_every_kind(lb: Balancer) -> None:
             client.send(request(f"HEAD {path} HTTP/1.1"))
             assert client.read_response("HEAD").status == status
     assert lb.ask(get("/closed")).body == b"counted,counted"
+    assert lb.ask(get("/big")).body == bytes(range(256)) * 39999
     with lb.connect() as client:
         client.send(b"GET /written HTTP/1.0\r\nHost: www.example.com\r\n\r\n")
         head = client.read_response_head()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,6 +95,15 @@ def nothing(environ, start_response):
 def file(environ, start_response):
     start_response("200 OK", [*TEXT, ("Content-Length", str(Path(__file__).stat().st_size))])
     return environ["wsgi.file_wrapper"](open(__file__, "rb"))
+
+
+def big(environ, start_response):
+    """More than a socket takes at once, from a file."""
+    start_response("200 OK", [("Content-Type", "application/octet-stream")])
+    opened = tempfile.TemporaryFile()  # noqa: SIM115
+    opened.write(bytes(range(256)) * 40000)
+    opened.seek(256)
+    return environ["wsgi.file_wrapper"](opened)
 
 
 def events(environ, start_response):
