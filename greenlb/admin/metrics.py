@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from greenlb.admin.runtime.runtime import Unreachable
+
 SCOPES: Final = ("global", "frontend", "listener", "backend", "server", "sticktable")
 """What ``?scope=`` may name; without it, and with ``*``, there are all of them."""
 TYPE: Final = "text/plain; version=0.0.4"
@@ -36,6 +38,13 @@ def asked(query: str) -> list[str]:
     return [*(scope for scope in SCOPES if scope in scopes), *words[:1]]
 
 
+def refuse(start_response: Callable[..., Any], status: str, why: str) -> Iterable[bytes]:
+    """Answer with a sentence."""
+    body = f"{why}\n".encode()
+    start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
 def application(execute: Execute) -> Application:
     """The exporter.  ``execute`` reaches the process that knows."""
 
@@ -43,12 +52,11 @@ def application(execute: Execute) -> Application:
         try:
             words = asked(environ.get("QUERY_STRING", ""))
         except (BadQuery, ValueError):
-            body = f"scope is one of {', '.join(SCOPES)} or *\n".encode()
-            start_response(
-                "400 Bad Request", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
-            )
-            return [body]
-        body = execute("show metrics " + " ".join(words), "operator").removesuffix("\n").encode()
+            return refuse(start_response, "400 Bad Request", f"scope is one of {', '.join(SCOPES)} or *")
+        try:
+            body = execute("show metrics " + " ".join(words), "operator").removesuffix("\n").encode()
+        except Unreachable as error:
+            return refuse(start_response, "503 Service Unavailable", f"no figures: {error}")
         start_response(
             "200 OK",
             [("Cache-Control", "no-cache"), ("Content-Type", TYPE), ("Content-Length", str(len(body)))],

@@ -11,7 +11,7 @@ import pytest
 from tests.support.chromium import Browser
 from tests.support.lb import Balancer, Launcher
 from tests.support.origin import Origins
-from tests.support.stream import get
+from tests.support.stream import eventually, get
 
 INI = """
 [global]
@@ -53,7 +53,9 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
 
 
 def start(greenlb: Launcher, origin: Origins) -> Balancer:
-    return greenlb(INI, s1=origin.http("s1"), s2=origin.http("s2"), refusing=origin.refusing())
+    lb = greenlb(INI, s1=origin.http("s1"), s2=origin.http("s2"), refusing=origin.refusing())
+    eventually(lambda: lb.ask(get("/stats")).status == 200, "the page has figures")
+    return lb
 
 
 def look(browser: Browser, name: str) -> None:

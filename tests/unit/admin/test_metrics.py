@@ -9,6 +9,7 @@ from wsgiref.validate import validator
 import pytest
 
 from greenlb.admin.metrics import SCOPES, BadQuery, application, asked
+from greenlb.admin.runtime.runtime import Unreachable
 
 
 @pytest.mark.parametrize(
@@ -68,3 +69,13 @@ def test_a_head_has_no_body() -> None:
 def test_a_mistake_asks_nobody() -> None:
     status, _, _, said = run("scope=x")
     assert (status, said) == ("400 Bad Request", [])
+
+
+def test_figures_that_cannot_be_had_are_a_503() -> None:
+    def unreachable(text: str, level: str) -> str:
+        raise Unreachable("control is not there")
+
+    started: list[str] = []
+    made = application(unreachable)
+    body = made({"QUERY_STRING": ""}, lambda status, fields: started.append(status))
+    assert (started, b"".join(body)) == (["503 Service Unavailable"], b"no figures: control is not there\n")
