@@ -163,8 +163,7 @@ def test_a_program(greenlb: Launcher, tmp_path: Path) -> None:
 OBSERVE = """
 [global]
 log = 127.0.0.1:{syslog} local0
-workers = %d
-
+%s
 [frontend fe]
 bind = 127.0.0.1:{fe}
 default_backend = be
@@ -175,15 +174,23 @@ server s2 = 127.0.0.1:{s2} check inter 60s backup
 """
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_bad_answers_mark_a_server_down(greenlb: Launcher, origin: Origins, workers: int) -> None:
+def test_bad_answers_mark_a_server_down(proxy: Launcher, origin: Origins) -> None:
     """Three in a row; a good one in between begins the count anew."""
+    marks_down(proxy, origin, OBSERVE % "")
+
+
+def test_workers_tell_control_of_bad_answers(greenlb: Launcher, origin: Origins) -> None:
+    """The same over processes."""
+    marks_down(greenlb, origin, OBSERVE % "workers = 1\n")
+
+
+def marks_down(launcher: Launcher, origin: Origins, ini: str) -> None:
     answers = {"status": "500 No"}
 
     def answer(message: Message) -> bytes:
         return response(answers["status"], body=b"s1")
 
-    lb = greenlb(OBSERVE % workers, s1=origin.http("s1", answer), s2=origin.http("s2"))
+    lb = launcher(ini, s1=origin.http("s1", answer), s2=origin.http("s2"))
     with lb.connect() as client:  # one connection: one worker counts
         for status in (500, 500, 200, 500, 500):
             answers["status"] = f"{status} X"
@@ -254,7 +261,7 @@ default_backend = be
 
 [backend be]
 balance = roundrobin
-server s1 = 127.0.0.1:{s1} check port {check} inter 200ms fall 1 rise 1 slowstart 4s
+server s1 = 127.0.0.1:{s1} check port {check} inter 200ms fall 1 rise 1 slowstart 6s
 server s2 = 127.0.0.1:{s2}
 """
 
@@ -321,7 +328,7 @@ def test_a_server_that_came_back_starts_slowly(greenlb: Launcher, origin: Origin
         again = socket.create_server(("127.0.0.1", check.port))
         try:
             lb.syslog.message(r"Server be/s1 is UP, .*")
-            assert share([lb.ask().body for _ in range(17)]) < 0.3
+            assert share([lb.ask().body for _ in range(17)]) < 0.4
             eventually(
                 lambda: share([lb.ask().body for _ in range(10)]) == 0.5, "it has its share again", 3 * WAIT
             )

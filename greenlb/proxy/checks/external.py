@@ -46,7 +46,7 @@ class ExternalProbe:
     def _run(self) -> tuple[str, str, int]:
         model, check = self._backend.model, self._state.server.check
         assert check is not None
-        limit = model.timeouts.check or patience(model, check.inter)
+        limit = patience(model, check.inter)
         try:
             child = os.posix_spawn(
                 self._external.command,

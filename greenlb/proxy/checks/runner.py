@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -43,16 +44,18 @@ class Recurring:
         self.running = False
         self.probe: Probe | None = None
         self._timer: Any = None
+        self._due = 0.0
 
     def wait(self, seconds: float) -> None:
         """Take the next turn in so many seconds."""
         self.stop()
+        self._due = time.monotonic() + seconds
         self._timer = timer = get_hub().loop.timer(seconds)
         timer.start(self._wake)
 
     def hurry(self, seconds: float) -> None:
         """Take it then at the latest."""
-        if self._timer is not None and self._timer.pending is not None and not self.running:
+        if self._timer is not None and self._due > time.monotonic() + seconds:
             self.wait(seconds)
 
     def _wake(self) -> None:

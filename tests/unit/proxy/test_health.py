@@ -82,6 +82,7 @@ def test_first_checks_are_spread_over_the_shortest_interval() -> None:
     assert health.first_delays([2, 8]) == [0, 4]
     assert health.first_delays([8, 2]) == [0, 1]
     assert health.first_delays([0.3, 2]) == [0, 1]
+    assert health.first_delays([2, 2, 8], 0.6) == pytest.approx([0, 0.2, 0.4])
     assert health.first_delays([2, 0.3]) == [0, 1]
     assert health.first_delays([0.3] * 3) == pytest.approx([0, 0.1, 0.2])
 
