@@ -6,7 +6,9 @@ import base64
 import io
 import json
 import re
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 from wsgiref.validate import validator
@@ -418,3 +420,11 @@ def test_every_action_is_a_command() -> None:
     for action in actions.ACTIONS.values():
         assert action.command.count("{}") == 1
     assert {action.key for action in actions.ACTIONS.values() if action.key} == {"r", "d", "m"}
+
+
+def test_everything_that_the_page_is_made_of_is_installed() -> None:
+    root = Path(__file__).parents[4]
+    patterns = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    folder = root / "greenlb/admin/page"
+    installed = {file for pattern in patterns["greenlb.admin.page"] for file in folder.glob(pattern)}
+    assert installed == {file for file in folder.iterdir() if file.is_file() and file.suffix != ".py"}
