@@ -73,7 +73,7 @@ class Address:
 
     def __str__(self) -> str:
         if self.unix:
-            return f"unix@{self.host}"
+            return f"abns@{self.host[1:]}" if self.host.startswith("\0") else f"unix@{self.host}"
         return f"[{self.host}]:{self.port}" if self.ipv6 else f"{self.host or '*'}:{self.port}"
 
 
@@ -445,10 +445,7 @@ class RuntimeSocket:
         return self.address.name.startswith("fd@")
 
     def __str__(self) -> str:
-        if self.inherited:
-            return self.address.name
-        host = self.address.host
-        return f"abns@{host[1:]}" if host.startswith("\0") else str(self.address)
+        return self.address.name if self.inherited else str(self.address)
 
 
 @dataclass(frozen=True, slots=True)

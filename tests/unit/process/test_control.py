@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 
 import gevent
+import pytest
 
+from greenlb.admin.runtime.runtime import Unreachable
 from greenlb.board import Board
 from greenlb.model import NOWHERE, Address, Backend, Check, Config, Global, Server
 from greenlb.observe.log import setup
@@ -15,7 +17,9 @@ from greenlb.observe.stats import Books
 from greenlb.process.channel import Channel, Message
 from greenlb.process.control import Control, Workers
 from greenlb.process.inbox import Inbox
+from greenlb.process.packing import send_packed
 from greenlb.process.prepared import prepare
+from greenlb.process.relay import Relay
 from greenlb.proxy.health import Result
 from greenlb.proxy.standing import DRAIN, Standing, Standings
 
@@ -63,6 +67,37 @@ def test_who_ends_is_not_waited_for() -> None:
     assert len(workers) == 1
     other.close()
     gevent.sleep(0)
+
+
+def test_a_channel_that_was_lost_on_the_way_is_missed() -> None:
+    """As when no descriptor was left to take it: it has to be asked for once more."""
+    workers = Workers()
+    assert not workers.add(Message("worker", {"row": 1}))
+    assert len(workers) == 0
+
+
+def test_a_long_answer_comes_beside_the_message() -> None:
+    workers = Workers()
+    text = "x" * 300_000
+    inbox = worker(workers, lambda i, message: send_packed(i, "answer", message.fields["number"], said=text))
+    assert workers.ask("sessions") == [{"said": text}]
+    inbox.close()
+
+
+def test_what_a_worker_passes_on_is_done_here() -> None:
+    """A command of its pages; the answer may be long."""
+    workers = Workers(lambda text, level: f"{level}: {text}" * 5000)
+    relay = Relay()
+
+    def heard(inbox: Inbox, message: Message) -> None:
+        relay.said(message)
+
+    relay.control = inbox = worker(workers, heard)
+    assert relay.ask("show stat", "user") == "user: show stat" * 5000
+    relay.lost()
+    with pytest.raises(Unreachable):
+        relay.ask("show stat", "user")
+    inbox.close()
 
 
 def test_nobody_is_there() -> None:
