@@ -400,6 +400,22 @@ def test_a_reload_takes_new_code_up(greenlb: Launcher, tmp_path: Path) -> None:
     assert lb.ask().body == b"22"
 
 
+def test_only_those_who_serve_import_it(greenlb: Launcher, tmp_path: Path) -> None:
+    """And the one that tried it first; never control and the master, which have to live on."""
+    (tmp_path / "fresh.py").write_text(
+        f"import os\nopen('{tmp_path}/who', 'a').write(f'{{os.getpid()}} ')\n"
+        "def app(environ, start_response):\n    start_response('200 OK', [])\n"
+        "    return [b'%d' % os.getpid()]\n"
+    )
+    ini = "[global]\nlog = 127.0.0.1:{syslog} local0\nworkers = 2\n" + INI % ("", "")
+    lb = greenlb(ini.replace("dialogues:application", "fresh:app"), apps=tmp_path)
+    farm = Farm(lb)
+    tried, *workers = map(int, (tmp_path / "who").read_text().split())
+    assert sorted(workers) == sorted([farm.pid("worker 1"), farm.pid("worker 2")])
+    assert tried not in lb.processes()
+    assert int(lb.ask().body) in workers
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
