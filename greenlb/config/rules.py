@@ -68,6 +68,10 @@ def _waits(proxy: Settings) -> bool:
     )
 
 
+def _place(line: Given) -> str:
+    return f" at file '{line.where.file}' line {line.where.line}"
+
+
 def _delay(line: Given) -> float:
     if len(line.words) != 2:
         raise ConfigError("'inspect-delay' expects a time, such as 5s")
@@ -112,7 +116,7 @@ class Compiler:
                         raise ConfigError("a name is made of letters, digits, '_', '-', '.' and ':'")
                     if len(line.words) == 1:
                         raise ConfigError(f"expected {line.option.kind.expected}")
-                    scope = replace(self.scope, warn=self._warning(line))
+                    scope = replace(self.scope, warn=self._warning(line), place=_place(line))
                     lines.setdefault(name, []).append(rules.compile_acl(line.words[1:], scope))
             known = self._acls[id(home)] = {name: any_of(conditions) for name, conditions in lines.items()}
         return known
@@ -184,6 +188,7 @@ class Compiler:
             acls=self.acls(line.home),
             used=self.context.used_acls.setdefault(id(line.home), set()),
             warn=self._warning(line),
+            place=_place(line),
         )
 
     def _warning(self, line: Given) -> Callable[[str], None]:

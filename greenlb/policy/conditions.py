@@ -60,6 +60,7 @@ class _Flags:
     loaded: bool = False
     patterns: list[Pattern] = field(default_factory=list)
     files: list[tuple[Reference, bool]] = field(default_factory=list)  # and whether -i stood before it
+    number: int | None = None  # what -u says
     given: bool = False  # a pattern, a file or -- stood there
 
 
@@ -77,6 +78,8 @@ def compile_acl(words: Sequence[str], scope: Scope) -> Condition:
         method = DEFAULT_METHOD.get(expression.kind, "")
     flags = _read_flags(words, expression.kind, method, scope.patterns)
     method = flags.method
+    if flags.number is not None:
+        _number(flags, scope)
     if not method:
         raise ValueError(
             f"'{words[0]}' gives {expression.kind}: say how to match it with '-m' and one of "
@@ -92,7 +95,7 @@ def compile_acl(words: Sequence[str], scope: Scope) -> Condition:
     if rewrite is not None and len(calls) == 1:
         flags.patterns = [pattern._replace(text=rewrite(pattern.text)) for pattern in flags.patterns]
     try:
-        test = _with_files(matching, flags) if flags.files else matching.compile(flags.patterns)
+        test = _with_files(matching, flags, scope.place) if flags.files else matching.compile(flags.patterns)
     except ValueError as error:
         raise ValueError(f"'{words[0]}': {error}") from None
     if method != "found":
@@ -266,7 +269,9 @@ def _read_flags(words: Sequence[str], kind: Kind, method: str, patterns: Pattern
             elif flag == "-f":
                 flags.files.append((patterns.reference(argument, as_map), ignore_case))
                 flags.loaded = flags.given = True
-            elif not argument.isdigit():
+            elif argument.isdigit():
+                flags.number = int(argument)
+            else:
                 raise ValueError(f"'-u' takes an integer, got '{argument}'")
         else:
             raise ValueError(
@@ -281,10 +286,20 @@ def _read_flags(words: Sequence[str], kind: Kind, method: str, patterns: Pattern
     return flags
 
 
-def _with_files(method: Method, flags: _Flags) -> Test:
+def _number(flags: _Flags, scope: Scope) -> None:
+    """``-u``: the id of a file's patterns.  Raises ValueError."""
+    assert flags.number is not None
+    if flags.files:
+        scope.patterns.number(flags.files[0][0], flags.number)
+    else:
+        scope.warn("'-u' numbers what can be changed at run time: the patterns of a file, and there is none")
+
+
+def _with_files(method: Method, flags: _Flags, place: str) -> Test:
     """A test over the patterns of files, which may change, and those beside them.  Raises ValueError."""
     finders = []
     for reference, ignore_case in flags.files:
+        reference.note_use(f"acl{place}")
         try:
             finders.append(reference.look(_finder(method, ignore_case)))
         except ValueError as error:

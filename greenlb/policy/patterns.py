@@ -9,6 +9,7 @@ they are asked next.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any, Protocol
 
 from greenlb.policy.addresses import Networks
@@ -185,9 +186,9 @@ def _nothing(value: Any) -> None:
 
 
 class Reference:
-    """One file's patterns.  ``number`` is its id (``#3`` at the runtime socket); ``is_map`` when some use
-    reads the values; ``uses`` says where it is used, for people.  Of a key that comes twice the first value
-    counts."""
+    """One file's patterns.  ``number`` is its id (``#3`` at the runtime socket), its own or what ``-u`` says;
+    ``is_map``: its lines are keys and values; ``uses`` says who looks into it, for people.  Of a key that
+    comes twice the first value counts."""
 
     def __init__(self, number: int, path: str) -> None:
         self.number = number
@@ -204,14 +205,17 @@ class Reference:
         """(key, value) in the order of the file; without a map the values are empty."""
         return iter(list(self._entries.items()))
 
-    def look(self, finder: Finder, use: str = "") -> Finder:
+    def look(self, finder: Finder) -> Finder:
         """Fill ``finder``, and keep it up to date.  Raises ValueError: a line that it cannot read."""
         for key, value in self._entries.items():
             finder.add(key, value)
         self._finders.append(finder)
-        if use and use not in self.uses:
-            self.uses.append(use)
         return finder
+
+    def note_use(self, use: str) -> None:
+        """``acl at file 'x' line 3``."""
+        if use not in self.uses:
+            self.uses.append(use)
 
     def get(self, key: str) -> str | None:
         """The value of a key, as it was written; None when there is no such key."""
@@ -285,10 +289,18 @@ class Patterns:
         """What a file holds, read once.  Raises ValueError when it cannot be read."""
         reference = self._known.get((path, as_map))
         if reference is None:
-            reference = Reference(len(self._known), path)
+            taken = {known.number for known in self}
+            reference = Reference(next(number for number in count() if number not in taken), path)
             reference.read(path, as_map)
             self._known[path, as_map] = reference
         return reference
+
+    def number(self, reference: Reference, number: int) -> None:
+        """Give it an id.  Raises ValueError when another has that."""
+        other = next((known for known in self if known.number == number and known is not reference), None)
+        if other is not None:
+            raise ValueError(f"'-u {number}' is the id of '{other.path}' already")
+        reference.number = number
 
     def map(self, path: str) -> Reference:
         return self.reference(path, as_map=True)

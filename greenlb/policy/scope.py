@@ -8,7 +8,7 @@ from typing import Any
 
 from greenlb.model import Condition
 from greenlb.policy.farm import Farm
-from greenlb.policy.patterns import Patterns
+from greenlb.policy.patterns import Patterns, Reference
 from greenlb.policy.services import Services
 from greenlb.policy.stick.registry import Tables
 from greenlb.policy.users import UserLists
@@ -34,7 +34,8 @@ class Scope:
     when everything is known that will be; ``early`` a rule that runs before anything was read,
     ``check`` a health check's step, which sees an answer and has no client.
     ``reads`` gathers what the rules read that the process must keep at hand (vocabulary.READS).
-    ``tls``: clients may speak TLS; ``waits``: bodies may have been waited for.
+    ``place`` is where that is, as `` at file 'x' line 3``.  ``tls``: clients may speak TLS; ``waits``: bodies
+    may have been waited for.
     ``used`` gathers the names of the acls that rules ask for; ``warn`` is told what is not wrong and yet
     cannot be meant.  ``patterns`` are the files of patterns and maps, ``slots`` the frontend's captures, to
     which a rule may add.
@@ -56,6 +57,7 @@ class Scope:
     slots: Slots = field(default_factory=Slots)
     patterns: Patterns = field(default_factory=Patterns)
     used: set[str] = field(default_factory=set)
+    place: str = ""
     tls: bool = True
     waits: bool = True
     warn: Callable[[str], None] = lambda text: None
@@ -71,6 +73,11 @@ class Scope:
             self.tables.named,
             self.proxy,
             farm=self.farm.find,
-            maps=self.patterns.map,
+            maps=self._map,
             users=self.users.named,
         )
+
+    def _map(self, path: str) -> Reference:
+        reference = self.patterns.map(path)
+        reference.note_use(f"map{self.place}")
+        return reference

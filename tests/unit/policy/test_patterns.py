@@ -58,12 +58,13 @@ def test_an_acl_file_changes(tmp_path: Path, method: str) -> None:
 
 
 def test_users_of_one_file_share_it(tmp_path: Path) -> None:
-    path, scope = file(tmp_path, "10.0.0.0/8 ten\n10.1.0.0/16 near\n"), Scope()
+    path, scope = file(tmp_path, "10.0.0.0/8 ten\n10.1.0.0/16 near\n"), Scope(place=" at file 'x' line 3")
     inside = condition(f"{{ src -M -f {path} }}", scope)
     value = samples.compile_bytes(f"src,map_ip({path},none)", scope)
     text = samples.compile_bytes(f"path,map_beg({path})", scope)
     (reference,) = scope.patterns
     assert (inside(exchange()), value(exchange()), text(exchange())) == (True, b"near", None)
+    assert reference.uses == ["acl at file 'x' line 3", "map at file 'x' line 3"]
     assert scope.patterns.find("#0", as_map=True) is scope.patterns.find(str(path), as_map=True) is reference
     assert scope.patterns.find("#0", as_map=False) is None
     assert reference.set("10.1.0.0/16", "nearer")
@@ -133,6 +134,24 @@ def test_a_hundred_thousand_networks() -> None:
     find = reference.look(Surrounding(octets)).find
     assert find(ipaddress.ip_address(99_999 << 8 | 7)) == b"99999"
     assert find(ipaddress.ip_address(100_000 << 8)) is None
+
+
+def test_ids_of_their_own(tmp_path: Path) -> None:
+    """-u; an id is one file's, and what comes after takes a free one."""
+    told: list[str] = []
+    scope = Scope(warn=told.append)
+    first, second = file(tmp_path, "/a\n"), tmp_path / "second"
+    second.write_text("/b\n")
+    condition(f"{{ path -u 1 -f {first} }} {{ path -f {second} }}", scope)
+    assert [(reference.number, reference.path) for reference in scope.patterns] == [
+        (1, str(first)),
+        (0, str(second)),
+    ]
+    with pytest.raises(ValueError, match="'-u 1' is the id of"):
+        condition(f"{{ path -u 1 -f {second} }}", scope)
+    assert told == []
+    condition("{ path -u 9 /a }", scope)
+    assert len(told) == 1
 
 
 def test_references_are_numbered(tmp_path: Path) -> None:
