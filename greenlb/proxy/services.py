@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from greenlb import replies
 from greenlb.exchange import Exchange
 from greenlb.message import Service
 from greenlb.protocol.wsgi import Errors
@@ -24,6 +25,8 @@ def serve(conn: HttpConnection, x: Exchange, service: Service) -> bool:
     """Let ``service`` answer.  True when the client's connection may carry another request.  Raises Cut."""
     request = x.request
     assert request is not None
+    if request.method == b"CONNECT":  # a good answer to it would be a tunnel (RFC 9110 section 9.3.6)
+        return conn.answer(x, replies.make(501))
     x.service = service.name
     x.served = x.connected = time.monotonic()
     live = conn.live

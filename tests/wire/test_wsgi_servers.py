@@ -76,6 +76,8 @@ def test_an_absolute_target_and_the_server_as_a_whole(lb: Balancer) -> None:
         assert (found["PATH_INFO"], found["QUERY_STRING"]) == ("/facts", "a")
         client.send(request("OPTIONS * HTTP/1.1"))
         assert facts(client.read_response())["PATH_INFO"] == ""
+        client.send(request("CONNECT www.example.com:80 HTTP/1.1", host="www.example.com:80"))
+        assert client.read_response().status == 501
 
 
 def test_tls_and_a_client_certificate(greenlb: Launcher, authority: Authority) -> None:

@@ -108,6 +108,8 @@ def call(
         mount = upstream.app.mount
         if mount and not mounted(mount, request):
             return conn.answer(x, replies.make(404))
+        if request.method == b"CONNECT":  # a good answer to it would be a tunnel (RFC 9110 section 9.3.6)
+            return conn.answer(x, replies.make(501))
         assert upstream.application is not None
         running = AppCall(conn, x, request, backend, upstream.label)
         return running.run(upstream.application, upstream.template(conn))
