@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from greenlb.compression import Compression
     from greenlb.exchange import Exchange
     from greenlb.live import Affinity, Farm, ServiceSlot, StickTables
     from greenlb.message import Reply
     from greenlb.names import Resolution, Resolvers
+    from greenlb.runtime import RuntimeSocket
     from greenlb.script import Agent, External, Observe, Script
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -350,6 +352,7 @@ class Proxy:
     timeouts: Timeouts = Timeouts()
     request_rules: tuple[Rule, ...] = ()
     response_rules: tuple[Rule, ...] = ()
+    after_rules: tuple[Rule, ...] = ()  # http-after-response
     content_rules: tuple[Rule, ...] = ()  # tcp-request content
     inspect_delay: float = 0.0
     splice_auto: bool = True
@@ -362,6 +365,7 @@ class Proxy:
     errorfiles: Mapping[int, bytes] = field(default_factory=dict)
     description: str = ""
     stats: StatsPage | None = None
+    compression: Compression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,30 +428,6 @@ class Backend(Proxy):
     log_health_checks: bool = False
 
 
-LEVELS: Final = ("user", "operator", "admin")
-"""Who may do what on a runtime socket, the least first."""
-
-
-@dataclass(frozen=True, slots=True)
-class RuntimeSocket:
-    """Where runtime commands are answered, for clients of ``level`` (one of LEVELS).  A descriptor that is open
-    already has its number as the port of an address whose name begins with ``fd@``."""
-
-    address: Address
-    where: Where
-    level: str = "operator"
-    mode: int | None = None
-    uid: int | None = None
-    gid: int | None = None
-
-    @property
-    def inherited(self) -> bool:
-        return self.address.name.startswith("fd@")
-
-    def __str__(self) -> str:
-        return self.address.name if self.inherited else str(self.address)
-
-
 @dataclass(frozen=True, slots=True)
 class Global:
     maxconn: int = 0  # 0: from the descriptor limit
@@ -460,6 +440,9 @@ class Global:
     maxrewrite: int = 1024
     maxhdr: int = 101
     http_parser: str = "plain"  # plain | h11
+    compression_level: int = 1
+    zlib_memlevel: int = 8
+    zlib_windowsize: int = 15
     spread_checks: int = 0  # per cent
     max_spread_checks: float | None = None
     external_check: bool = False

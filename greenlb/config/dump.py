@@ -11,7 +11,8 @@ from typing import Any
 
 from greenlb.config.load import Loaded
 from greenlb.config.schema import FACILITIES, LEVELS
-from greenlb.model import Address, Bind, Config, LogTarget, RuntimeSocket, Where
+from greenlb.model import Address, Bind, Config, LogTarget, Where
+from greenlb.runtime import RuntimeSocket
 
 _INDENT = "  "
 

@@ -6,7 +6,8 @@ from greenlb.config.addresses import bind_addresses
 from greenlb.config.context import Context
 from greenlb.config.schema import STATS_SOCKET
 from greenlb.config.values import ConfigError
-from greenlb.model import Address, RuntimeSocket
+from greenlb.model import Address
+from greenlb.runtime import RuntimeSocket
 
 
 def sockets(context: Context) -> tuple[RuntimeSocket, ...]:

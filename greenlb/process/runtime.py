@@ -8,9 +8,10 @@ import socket
 import stat
 from collections.abc import Collection, Iterator, Mapping
 
-from greenlb.model import Global, RuntimeSocket
+from greenlb.model import Global
 from greenlb.net import sockets
 from greenlb.process.listening import CannotStart
+from greenlb.runtime import RuntimeSocket
 
 _KEY = "runtime "
 

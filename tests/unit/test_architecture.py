@@ -21,7 +21,18 @@ ROWS = [
     {"proxy", "config"},
     {"policy", "protocol", "net", "observe"},
     {"replies"},
-    {"exchange", "message", "board", "model", "live", "names", "script", "checksum"},
+    {
+        "exchange",
+        "message",
+        "board",
+        "model",
+        "live",
+        "names",
+        "script",
+        "checksum",
+        "runtime",
+        "compression",
+    },
 ]
 """A row imports rows below it.  Packages of one row do not know each other."""
 

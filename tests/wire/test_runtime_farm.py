@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from greenlb.model import NOWHERE, Address, Global, RuntimeSocket
+from greenlb.model import NOWHERE, Address, Global
 from greenlb.process.listening import CannotStart
 from greenlb.process.runtime import bind_all
+from greenlb.runtime import RuntimeSocket
 from tests.conftest import launcher_of
 from tests.support.certs import Authority
 from tests.support.farm import Farm

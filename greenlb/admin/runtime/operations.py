@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from greenlb.admin.runtime.desk import Desk, Empty, Transaction
-from greenlb.model import Config, Frontend, RuntimeSocket, Server
+from greenlb.model import Config, Frontend, Server
 from greenlb.observe.log import Log
 from greenlb.observe.sampler import Sampler
 from greenlb.observe.stats import Books
@@ -18,6 +18,7 @@ from greenlb.proxy.farm_state import FarmState, Turn
 from greenlb.proxy.frontend_state import FrontendStates
 from greenlb.proxy.names.names import Names
 from greenlb.proxy.standing import Standing
+from greenlb.runtime import RuntimeSocket
 
 Ask = Callable[..., list[dict[str, Any]]]
 """``ask(kind, **fields)``: every worker does ``kind`` (see ``process.requests``); what each answers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from greenlb.admin.runtime.operations import Operations
-from greenlb.model import LEVELS
+from greenlb.runtime import LEVELS
 
 
 @dataclass(slots=True)

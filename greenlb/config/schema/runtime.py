@@ -6,7 +6,7 @@ from typing import Final
 
 from greenlb.config.options import Option, Table
 from greenlb.config.values import Account, Choice, Integer, Line, Matching, Timeout
-from greenlb.model import LEVELS as ACCESS
+from greenlb.runtime import LEVELS as ACCESS
 
 _G: Final = ("global",)
 

@@ -16,9 +16,9 @@ from greenlb.model import (
     Frontend,
     Global,
     LogTarget,
-    RuntimeSocket,
     Timeouts,
 )  # fmt: skip
+from greenlb.runtime import RuntimeSocket
 
 SECTION_OPTIONS = list(dict.fromkeys(option for kind in schema.KINDS.values() for option in kind.table))
 KEYWORD_TABLES = [

@@ -12,7 +12,8 @@ from greenlb.admin.runtime.command import Command, command
 from greenlb.admin.runtime.commands import TABLE
 from greenlb.admin.runtime.runtime import Runtime
 from greenlb.admin.runtime.session import Session
-from greenlb.model import LEVELS, Global
+from greenlb.model import Global
+from greenlb.runtime import LEVELS
 
 
 def say(text: str) -> Any:
