@@ -363,6 +363,33 @@ def test_unique_ids_and_captures(proxy: Launcher, origin: Origins) -> None:
     assert found.partition(made)[2].strip() in captured
 
 
+TCP_CAPTURE = """
+[frontend fe]
+mode = tcp
+bind = 127.0.0.1:{fe}
+tcp-request = inspect-delay 5s
+              content capture req.payload(0,3) len 2
+log-format = "captured %hr %[capture.req.hdr(0)]"
+default_backend = be
+[backend be]
+mode = tcp
+server s1 = 127.0.0.1:{s1}
+"""
+
+
+def test_a_capture_in_mode_tcp(proxy: Launcher, origin: Origins) -> None:
+    """tcp-request content capture: a slot of its own, filled with the first bytes."""
+    s1 = origin()
+    lb = proxy(TCP_CAPTURE, s1=s1)
+    with lb.connect() as client:
+        client.send(b"abcdef")
+        server = s1.accept()
+        assert server.read(6) == b"abcdef"
+        server.close()
+        client.expect_closed()
+    lb.syslog.message(r"captured \{ab\} ab")
+
+
 STRUCTURED = """
 [frontend fe]
 bind = 127.0.0.1:{fe}

@@ -99,6 +99,10 @@ def capture(words: Words) -> Rule:
     def rule(x: Exchange) -> None:
         slots = x.response_captures if response else x.request_captures
         limits = x.frontend.response_captures if response else x.frontend.request_captures
+        if (
+            slots is None and not response and x.request is None and limits
+        ):  # in mode tcp rules alone fill them
+            slots = x.request_captures = [None] * len(limits)
         if slots is None or slot >= len(slots):
             return
         found = value(x)
@@ -147,7 +151,7 @@ ROWS = (
     ),
     Action(
         "capture",
-        BOTH,
+        (*BOTH, CONTENT),
         "<expr> len <bytes> | id <slot>",
         "Fills a capture slot, with len one of its own.",
         capture,

@@ -161,7 +161,7 @@ ROWS = (
     Sample(
         "capture.req.hdr",
         "str",
-        "request",
+        "",
         "What a capture slot holds of the request, counted from 0.",
         lambda index: lambda x: _captured(x.request_captures, index),
         _INDEX,
