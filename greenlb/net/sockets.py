@@ -29,6 +29,7 @@ from greenlet import getcurrent
 
 from greenlb.exchange import TlsFacts
 from greenlb.model import Address
+from greenlb.net import timers
 
 READ, WRITE = 1, 2
 _LINGER_RESET = struct.pack("ii", 1, 0)
@@ -107,12 +108,9 @@ class Stream:
         wake()
 
     def _start_timer(self, seconds: float) -> None:
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer.close()
-        self._timer = timer = get_hub().loop.timer(seconds)
+        timers.end(self._timer)
+        self._timer = timers.after(seconds, self._on_timer)
         self._due = time.monotonic() + seconds
-        timer.start(self._on_timer)
 
     def park(self, wake: Callable[[], Any], timeout: float | None = None) -> None:
         """Call ``wake`` from the hub, once, when bytes come or ``timeout`` seconds pass (then
@@ -268,9 +266,7 @@ class Stream:
         self._wake = None
         self._reader.stop()
         self._reader.close()
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer.close()
+        timers.end(self._timer)
         self.sock.close()
 
     def reset(self) -> None:
@@ -304,7 +300,7 @@ def wait_for(fd: int, events: int, timeout: float | None = None) -> None:
     hub = get_hub()
     wake = getcurrent().switch
     watcher = hub.loop.io(fd, events)
-    timer = None if timeout is None else hub.loop.timer(timeout)
+    timer: Any = None
     fired: list[bool] = []
 
     def ready() -> None:
@@ -318,17 +314,14 @@ def wait_for(fd: int, events: int, timeout: float | None = None) -> None:
         ready()
 
     watcher.start(ready)
-    if timer is not None:
-        # From now on, not from when the hub last turned: that may have been long ago.
-        timer.start(late, update=True)
+    if timeout is not None:
+        timer = timers.after(timeout, late)
     try:
         hub.switch()
     finally:
         watcher.stop()
         watcher.close()
-        if timer is not None:
-            timer.stop()
-            timer.close()
+        timers.end(timer)
     if fired:
         raise Timeout
 

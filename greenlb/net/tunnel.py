@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 from gevent import get_hub
 
-from greenlb.net import pipes
+from greenlb.net import pipes, timers
 from greenlb.net.limits import Limits
 from greenlb.net.sockets import WRITE, Stream
 
@@ -350,8 +350,7 @@ class Tunnel:
         gate = self._gate
         if verdict is None:
             if self._gate_timer is None and gate is not None:
-                self._gate_timer = get_hub().loop.timer(gate.delay)
-                self._gate_timer.start(self._gate_late)
+                self._gate_timer = timers.after(gate.delay, self._gate_late)
                 self.server.flow(self._at_gate)
                 if self.server.readable or self.server.pending():
                     self._at_gate()
@@ -387,10 +386,8 @@ class Tunnel:
     def _close_gate(self) -> None:
         self._gate = None
         self.server.halt()
-        if self._gate_timer is not None:
-            self._gate_timer.stop()
-            self._gate_timer.close()
-            self._gate_timer = None
+        timers.end(self._gate_timer)
+        self._gate_timer = None
 
     # -- ending ----------------------------------------------------------------------------------
 
@@ -415,9 +412,7 @@ class Tunnel:
         self._close_gate()
         self._up.close()
         self._down.close()
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer.close()
+        timers.end(self._timer)
         self._done(Ended(self._cause, self._up.moved, self._down.moved))
 
     def end(self, cause: str) -> None:
@@ -449,12 +444,9 @@ class Tunnel:
         due = min((moment for moment in self._due() if moment is not None), default=0.0)
         if not due or 0.0 < self._alarm <= due:
             return  # a timer that runs out too early finds that out
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer.close()
+        timers.end(self._timer)
         self._alarm = due
-        self._timer = get_hub().loop.timer(max(0.0, due - time.monotonic()) + 0.0005)
-        self._timer.start(self._on_timer)
+        self._timer = timers.after(max(0.0, due - time.monotonic()) + 0.0005, self._on_timer)
 
     def _on_timer(self) -> None:
         """Too late, or things have moved since.  A silent client is taken for one that has said all, so that

@@ -24,7 +24,7 @@ from greenlb.admin.runtime.runtime import Runtime
 from greenlb.admin.runtime.server import Server
 from greenlb.board import HEARTBEAT, Board
 from greenlb.model import NOWHERE, Config, Frontend
-from greenlb.net import greenlets
+from greenlb.net import greenlets, timers
 from greenlb.net.certs import TlsConfigError
 from greenlb.observe.log import Log
 from greenlb.observe.sampler import OFTEN, Sampler
@@ -299,9 +299,7 @@ class Seated:
             os.close(descriptor)
 
     def _repeat(self, seconds: float, action: Callable[[], None]) -> None:
-        timer = get_hub().loop.timer(0.0, seconds, ref=False)
-        timer.start(action)
-        self._timers.append(timer)
+        self._timers.append(timers.every(seconds, action, first=0.0, ref=False))
 
     def _beat(self) -> None:
         self._cells[HEARTBEAT] = milliseconds()

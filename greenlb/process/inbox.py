@@ -9,6 +9,7 @@ from typing import Any
 
 from gevent import get_hub
 
+from greenlb.net import timers
 from greenlb.process.channel import Channel, Message
 
 _AGAIN = 0.02
@@ -42,9 +43,7 @@ class Inbox:
     def close(self) -> None:
         self._watcher.stop()
         self._watcher.close()
-        if self._retry is not None:
-            self._retry.stop()
-            self._retry.close()
+        timers.end(self._retry)
         self._use_reserve()
         self.channel.close()
 
@@ -73,11 +72,10 @@ class Inbox:
 
     def _look_again(self) -> None:
         if self.channel.blocked and self._retry is None:
-            self._retry = timer = get_hub().loop.timer(_AGAIN, ref=False)
-            timer.start(self._flush)
+            self._retry = timers.after(_AGAIN, self._flush, ref=False)
 
     def _flush(self) -> None:
-        self._retry.close()
+        timers.end(self._retry)
         self._retry = None
         self.channel.flush()
         self._look_again()

@@ -12,10 +12,11 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
-from gevent import get_hub, monkey
+from gevent import monkey
 
+from greenlb.net import timers
 from greenlb.proxy.serving import Serving
 
 LIMIT: Final = 1.0
@@ -35,8 +36,7 @@ class Pulse:
         self._main = threading.get_ident()
         if monkey.is_module_patched("threading"):
             self._main = monkey.get_original("threading", "get_ident")()
-        self._timer: Any = get_hub().loop.timer(_LOOK, _LOOK, ref=False)
-        self._timer.start(self._beat)
+        self._timer = timers.every(_LOOK, self._beat, ref=False)
         monkey.get_original("_thread", "start_new_thread")(self._watch, ())
 
     def _beat(self) -> None:
@@ -57,8 +57,7 @@ class Pulse:
 
     def stop(self) -> None:
         self._stopped = True
-        self._timer.stop()
-        self._timer.close()
+        timers.end(self._timer)
 
 
 def _busy(frame: FrameType | None) -> str:

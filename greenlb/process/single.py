@@ -13,7 +13,7 @@ from greenlb.admin.runtime.runtime import Runtime
 from greenlb.admin.runtime.server import Server
 from greenlb.board import Board
 from greenlb.model import Config, Frontend
-from greenlb.net import greenlets
+from greenlb.net import greenlets, timers
 from greenlb.observe import log as logging
 from greenlb.observe.sampler import OFTEN, Sampler
 from greenlb.observe.stats import Books
@@ -98,9 +98,7 @@ class _Single:
         ):
             loop.signal(number).start(handler)
         for period, action in ((PULSE, self._beat), (OFTEN, self.sampler.sample)):
-            timer = loop.timer(period, period, ref=False)
-            timer.start(action)
-            self._timers.append(timer)
+            self._timers.append(timers.every(period, action, ref=False))
         worker.open()
         worker.start()
         self.server.start()

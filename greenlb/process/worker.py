@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-from gevent import get_hub
 from gevent.event import Event
 
 from greenlb.board import HEARTBEAT, Board
 from greenlb.model import Config
-from greenlb.net import greenlets
+from greenlb.net import greenlets, timers
 from greenlb.observe import log as logging
 from greenlb.observe.stats import Books
 from greenlb.observe.vitals import Vitals
@@ -111,8 +110,7 @@ class Worker:
             listener.close()
         for live in self.frontends:
             live.drain()
-        self._timer = timer = get_hub().loop.timer(0.0, 0.05)
-        timer.start(self._look_for_the_end)
+        self._timer = timers.every(0.05, self._look_for_the_end, first=0.0)
 
     def beat(self, vitals: Vitals) -> None:
         """Say about once a second how this process is."""
@@ -121,8 +119,7 @@ class Worker:
 
     def _look_for_the_end(self) -> None:
         if not self.plane.connections:
-            self._timer.stop()
-            self._timer.close()
+            timers.end(self._timer)
             self.stopped.set()
 
 
@@ -154,8 +151,7 @@ class Seated:
         worker.execute = self.ask_control
         if isinstance(worker.plane.books, observing.ObservingBooks):
             worker.plane.books.report = self._observed
-        self._pulse: Any = get_hub().loop.timer(0.0, PULSE, ref=False)
-        self._pulse.start(self._beat)
+        self._pulse = timers.every(PULSE, self._beat, first=0.0, ref=False)
 
     def ready(self) -> None:
         """Serve from now on."""

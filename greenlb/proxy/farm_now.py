@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from gevent import get_hub
-
 from greenlb.exchange import Exchange
 from greenlb.model import Frontend, Server
+from greenlb.net import timers
 from greenlb.observe.stats import Books
 from greenlb.policy.farm import PERIOD, Handle, Rate
 
@@ -228,8 +227,7 @@ class FarmNow:
     def keep(self) -> None:
         """Move the rates on from now on, if there are any."""
         if self._rates and self._timer is None:
-            self._timer = get_hub().loop.timer(PERIOD, PERIOD, ref=False)
-            self._timer.start(self._tick)
+            self._timer = timers.every(PERIOD, self._tick, ref=False)
 
     def _tick(self) -> None:
         for rate in self._rates:

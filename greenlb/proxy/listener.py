@@ -15,6 +15,7 @@ from gevent.server import StreamServer
 
 from greenlb.exchange import Client
 from greenlb.model import Bind
+from greenlb.net import timers
 from greenlb.net.sockets import Stream
 from greenlb.net.tls import ServerContext
 from greenlb.proxy.opening import Opening
@@ -142,5 +143,4 @@ class Listener(StreamServer):
                 self.live.model.log_targets,
             )
         self.stop_accepting()
-        self._timer: Any = self.loop.timer(_PAUSE)  # the base class's: stop_accepting ends it
-        self._timer.start(self.resume)
+        self._timer: Any = timers.after(_PAUSE, self.resume)  # the base class's: stop_accepting ends it

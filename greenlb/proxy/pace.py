@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from gevent import get_hub
+from greenlb.net import timers
 
 if TYPE_CHECKING:
     from greenlb.proxy.shared import Member
@@ -55,8 +55,7 @@ class Pace:
             behind = self._member.behind()
             if not behind:
                 return False
-            self._timer = timer = get_hub().loop.timer(PATIENCE)
-            timer.start(self._again)
+            self._timer = timers.after(PATIENCE, self._again)
             self._member.wait(self, behind)
         return True
 
@@ -77,7 +76,6 @@ class Pace:
 
     def stop(self) -> None:
         if self._timer is not None:
-            self._timer.stop()
-            self._timer.close()
+            timers.end(self._timer)
             self._timer = None
             self._member.waited(self)

@@ -14,19 +14,18 @@ from typing import Any, Final
 from gevent import get_hub
 from greenlet import getcurrent
 
+from greenlb.net import timers
 from greenlb.net.sockets import Timeout
 
 
 def pause(seconds: float) -> None:
     """Let other greenlets run for ``seconds``."""
     hub = get_hub()
-    timer = hub.loop.timer(seconds)
-    timer.start(getcurrent().switch, update=True)
+    timer = timers.after(seconds, getcurrent().switch)
     try:
         hub.switch()
     finally:
-        timer.stop()
-        timer.close()
+        timers.end(timer)
 
 
 CLASSES: Final = 2047
@@ -69,16 +68,12 @@ class Place:
     def _sleep(self, timeout: float | None) -> None:
         hub = get_hub()
         self._wake = getcurrent().switch
-        timer = None if timeout is None else hub.loop.timer(timeout)
-        if timer is not None:
-            timer.start(self._wake, update=True)  # the hub's clock stands since its last turn
+        timer = None if timeout is None else timers.after(timeout, self._wake)
         try:
             hub.switch()
         finally:
             self._wake = None
-            if timer is not None:
-                timer.stop()
-                timer.close()
+            timers.end(timer)
 
     def abandon(self, answer: Any) -> None:
         """End the wait with ``answer`` in place of a slot; from the hub, and at once, so that nobody gives

@@ -16,7 +16,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 from greenlb import __version__
 from greenlb.exchange import Client, Exchange
 from greenlb.message import CHUNKED, UNTIL_CLOSE, Reply, Request, Response
-from greenlb.net import certs
+from greenlb.net import certs, timers
 from greenlb.net.sockets import Timeout
 from greenlb.protocol.http1 import HOP_BY_HOP, BadMessage
 from greenlb.protocol.wsgi import Application, Body, Call, Environ, Errors, FileWrapper, environ
@@ -135,10 +135,8 @@ class Serving:
         if self._waits:
             self._waits = False
             conn.stream.unpark()
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer.close()
-            self._timer = None
+        timers.end(self._timer)
+        self._timer = None
         body = self._body
         if body is not _EMPTY:
             conn.buffer = body.rest
@@ -224,10 +222,8 @@ class Serving:
             raise self._cut
         self._waits = False
         self.conn.stream.unpark()
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer.close()
-            self._timer = None
+        timers.end(self._timer)
+        self._timer = None
 
     def _awake(self) -> None:
         """Called by the hub: it is too late, or the client says something out of turn.  Half a close may be
@@ -239,8 +235,7 @@ class Serving:
             self.end(Cut("C", "D" if self.x.status >= 0 else "H"))
         elif self.timeout is not None:
             # The next request, or half a close: it waits, and the stream watches no more deadlines for us.
-            self._timer = timer = get_hub().loop.timer(self.timeout)
-            timer.start(self._late)
+            self._timer = timers.after(self.timeout, self._late)
 
     def _late(self) -> None:
         if self._waits:

@@ -21,6 +21,7 @@ from gevent import get_hub
 
 from greenlb.board import HEARTBEAT, Board
 from greenlb.model import Backend, Config, Frontend, Global, Server
+from greenlb.net import timers
 from greenlb.proxy.door import Door
 from greenlb.proxy.locks import ByteLocks
 from greenlb.proxy.pace import SHARE, SLACK, Acceptor, Pace
@@ -273,14 +274,14 @@ class Member(Alone):
             self._grace = self._later(GRACE, self._overdue)
 
     def _overdue(self) -> None:
-        _end(self._grace)
+        timers.end(self._grace)
         self._grace = None
         deferred, self._deferred = self._deferred, set()
         for number in deferred:
             self._served[number]()
 
     def _look(self) -> None:
-        _end(self._recheck)
+        timers.end(self._recheck)
         self._recheck = None
         for serve in list(self._hungry.values()):
             serve()
@@ -288,9 +289,7 @@ class Member(Alone):
             self._recheck = self._later(RECHECK, self._look)
 
     def _later(self, seconds: float, action: Callable[[], None]) -> Any:
-        timer = get_hub().loop.timer(seconds, ref=False)
-        timer.start(action)
-        return timer
+        return timers.after(seconds, action, ref=False)
 
     # -- even accepting --------------------------------------------------------------------------
 
@@ -355,11 +354,6 @@ class Member(Alone):
 def _turns(backend: Backend) -> str:
     """The file whose offset is the backend's turn, and whose locks are its servers' slots."""
     return f"turns {backend.name}"
-
-
-def _end(timer: Any) -> None:
-    timer.stop()
-    timer.close()
 
 
 def _nameless() -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gevent import get_hub
-
+from greenlb.net import timers
 from greenlb.policy.farm import Rate
 from greenlb.proxy.door import Waiting
 
@@ -32,13 +31,11 @@ class Throttle:
             return False
         self._waiting[listener] = None
         if self._timer is None:
-            self._timer = get_hub().loop.timer(self._again, ref=False)
-            self._timer.start(self._look)
+            self._timer = timers.after(self._again, self._look, ref=False)
         return True
 
     def _look(self) -> None:
-        self._timer.stop()
-        self._timer.close()
+        timers.end(self._timer)
         self._timer = None
         waiting, self._waiting = self._waiting, {}
         for listener in waiting:

@@ -8,9 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from gevent import get_hub
-
-from greenlb.net import greenlets
+from greenlb.net import greenlets, timers
 
 if TYPE_CHECKING:
     from greenlb.model import Server
@@ -47,8 +45,7 @@ class Warming:
             greenlets.run(lambda: self._step(server, since))
 
         step = max(1.0, server.slowstart / STEPS)
-        self._timers[id(server)] = timer = get_hub().loop.timer(min(step, server.slowstart), step)
-        timer.start(look)
+        self._timers[id(server)] = timers.every(step, look, first=min(step, server.slowstart))
 
     def _step(self, server: Server, since: float) -> None:
         if id(server) not in self._timers:
@@ -62,13 +59,10 @@ class Warming:
 
     def _stop(self, server: Server) -> None:
         timer = self._timers.pop(id(server), None)
-        if timer is not None:
-            timer.stop()
-            timer.close()
+        timers.end(timer)
 
     def stop(self) -> None:
         """No more steps."""
         for timer in self._timers.values():
-            timer.stop()
-            timer.close()
+            timers.end(timer)
         self._timers.clear()

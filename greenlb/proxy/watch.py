@@ -10,6 +10,7 @@ from typing import Any, Final
 from gevent import get_hub
 from greenlet import getcurrent
 
+from greenlb.net import timers
 from greenlb.net.sockets import Stream
 
 AGAIN: Final = 0.5
@@ -65,8 +66,7 @@ class Watch:
                 then()
         elif self._timer is None:  # there are bytes, and they stay: to wait for more would be to spin
             self._reader.stop()
-            self._timer = get_hub().loop.timer(AGAIN, AGAIN)
-            self._timer.start(self._look)
+            self._timer = timers.every(AGAIN, self._look)
 
 
 def gone(stream: Stream) -> bool:

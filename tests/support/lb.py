@@ -88,7 +88,7 @@ class Balancer:
         self.directory = directory
         self.syslog = Syslog()
         self.log_seen: list[Line] = []
-        text = whole(ini)
+        text = self.complete(ini)
         listening = names_in(text) - {"syslog", "dir"} - set(given)
         self.reserved = {name: Reserved() for name in sorted(listening)}
         self.values: dict[str, object] = {"syslog": self.syslog.port, "dir": directory}
@@ -97,13 +97,16 @@ class Balancer:
         self.stderr = directory / "stderr"
         self.process = self.start(self.write(fill(text, self.values)))
 
+    def complete(self, ini: str) -> str:
+        """What the test has written, with what every test needs."""
+        return whole(ini)
+
     def write(self, ini: str) -> Path:
         """Put the configuration where the program reads it.  Unless it asks for workers there is one process:
-        what is under test is then in the one that the test started."""
+        what is under test is then in the one that the test started.  GREENLB_TEST_WORKERS has it otherwise."""
         path = self.directory / "greenlb.ini"
-        path.write_text(
-            ini if "\nworkers =" in ini else ini.replace("[global]\n", "[global]\nworkers = 0\n", 1)
-        )
+        workers = f"[global]\nworkers = {os.environ.get('GREENLB_TEST_WORKERS', '0')}\n"
+        path.write_text(ini if "\nworkers =" in ini else ini.replace("[global]\n", workers, 1))
         return path
 
     def command(self, path: Path) -> list[str]:

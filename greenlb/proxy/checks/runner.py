@@ -7,10 +7,8 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
-from gevent import get_hub
-
 from greenlb.model import Check, Config, Frontend, ServerTls
-from greenlb.net import greenlets
+from greenlb.net import greenlets, timers
 from greenlb.net.tls import ClientContext
 from greenlb.proxy import health
 from greenlb.proxy.checks import agent
@@ -50,8 +48,7 @@ class Recurring:
         """Take the next turn in so many seconds."""
         self.stop()
         self._due = time.monotonic() + seconds
-        self._timer = timer = get_hub().loop.timer(seconds)
-        timer.start(self._wake)
+        self._timer = timers.after(seconds, self._wake)
 
     def hurry(self, seconds: float) -> None:
         """Take it then at the latest."""
@@ -93,10 +90,8 @@ class Recurring:
 
     def stop(self) -> None:
         """Forget the next turn."""
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer.close()
-            self._timer = None
+        timers.end(self._timer)
+        self._timer = None
 
 
 class AgentChecked(Recurring):
