@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from greenlb.config import serverchecks
@@ -123,7 +124,7 @@ class _Line:
             slowstart=fields.get("slowstart", 0.0),
             down_shuts_sessions="on_marked_down" in fields,
             up_shuts_backups="on_marked_up" in fields,
-            tls=self._tls() if fields.get("ssl") else None,
+            tls=self._tls if fields.get("ssl") else None,
             send_proxy=self._send_proxy(),
             source=self._source(address) if app is None else None,
             resolution=located.resolution,
@@ -189,7 +190,9 @@ class _Line:
         if not self.fields.get("check"):
             return None
         source = None if address.unix else self._source(address)
-        return serverchecks.check(self.fields, self.script, address, self._send_proxy(), source, self._tls)
+        return serverchecks.check(
+            self.fields, self.script, address, self._send_proxy(), source, lambda: self._tls
+        )
 
     def _warn_of_no_ssl(self) -> None:
         for keyword in without_ssl(self.own):
@@ -198,6 +201,7 @@ class _Line:
                 f"'server {self.backend.name}/{self.line.words[0]}': '{keyword}' has no effect without 'ssl'",
             )
 
+    @cached_property
     def _tls(self) -> ServerTls:
         context, defaults = self.context, self.context.settings
         fields = merged(defaults.value("ssl-default-server-options", {}), self.fields)

@@ -8,7 +8,7 @@ import resource
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from greenlb.model import Check, Config, Where
+from greenlb.model import Config, Server, Where
 from greenlb.net.certs import Store, TlsConfigError
 from greenlb.net.tls import ClientContext, ServerContext
 from greenlb.process.services import look_of
@@ -54,24 +54,26 @@ def prepare(config: Config) -> Prepared:
                     prepared.problems.append(problem)
     for backend in config.backends:
         for server in backend.servers:
-            if server.check is not None:
-                _prepare_checks(prepared, server.check)
             if server.tls is not None:
                 try:
                     prepared.contexts.servers[id(server)] = ClientContext(server.tls)
                 except TlsConfigError as problem:
                     prepared.problems.append(problem)
+            _prepare_checks(prepared, server)
     return prepared
 
 
-def _prepare_checks(prepared: Prepared, check: Check) -> None:
-    """Checks have contexts of their own: they may offer other protocols, and keep their own sessions."""
-    for tls in (check.tls, *(tls for _, tls in check.step_tls)):
-        if tls is not None:
-            try:
-                prepared.contexts.checks[id(tls)] = ClientContext(tls)
-            except TlsConfigError as problem:
-                prepared.problems.append(problem)
+def _prepare_checks(prepared: Prepared, server: Server) -> None:
+    """Checks that speak the server's own TLS have its context, the others one for what they ask of it."""
+    check, contexts = server.check, prepared.contexts
+    for tls in () if check is None else (check.tls, *(tls for _, tls in check.step_tls)):
+        if tls is None or (tls == server.tls and id(server) not in contexts.servers):
+            continue  # it has no TLS, or one whose problem is told already
+        try:
+            own = contexts.servers[id(server)] if tls == server.tls else ClientContext(tls)
+            contexts.checks[id(tls)] = own
+        except TlsConfigError as problem:
+            prepared.problems.append(problem)
 
 
 def descriptors(config: Config, others: int = 0) -> int:
