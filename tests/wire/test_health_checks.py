@@ -44,52 +44,52 @@ default_backend = http
 
 [backend http]
 option httpchk = yes
-server ok = 127.0.0.1:{ok} check inter 700ms
-server wrong = 127.0.0.1:{wrong} check inter 700ms
-server missing = 127.0.0.1:{missing} check inter 700ms
-server garbage = 127.0.0.1:{garbage} check inter 700ms
-server empty = 127.0.0.1:{empty} check inter 700ms
-server half = 127.0.0.1:{half} check inter 700ms
-server hangs = 127.0.0.1:{hangs} check inter 700ms
-server refused = 127.0.0.1:{refused} check inter 700ms
-server tls = 127.0.0.1:{ok} check inter 700ms check-ssl verify none
-server tlshangs = 127.0.0.1:{hangs} check inter 700ms check-ssl verify none
+server ok = 127.0.0.1:{ok} check inter 1500ms
+server wrong = 127.0.0.1:{wrong} check inter 1500ms
+server missing = 127.0.0.1:{missing} check inter 1500ms
+server garbage = 127.0.0.1:{garbage} check inter 1500ms
+server empty = 127.0.0.1:{empty} check inter 1500ms
+server half = 127.0.0.1:{half} check inter 1500ms
+server hangs = 127.0.0.1:{hangs} check inter 1500ms
+server refused = 127.0.0.1:{refused} check inter 1500ms
+server tls = 127.0.0.1:{ok} check inter 1500ms check-ssl verify none
+server tlshangs = 127.0.0.1:{hangs} check inter 1500ms check-ssl verify none
 
 [backend gentle]
 option httpchk = GET /x HTTP/1.1\r\nHost:localhost
 http-check = disable-on-404
   send-state
-server missing = 127.0.0.1:{missing} check inter 700ms
-server wrong = 127.0.0.1:{wrong} check inter 700ms
+server missing = 127.0.0.1:{missing} check inter 1500ms
+server wrong = 127.0.0.1:{wrong} check inter 1500ms
 
 [backend body]
 option httpchk = GET /
 http-check = send meth PUT uri /put ver HTTP/1.1 hdr Host a.b hdr X-A %[str(x)] body hello
   expect string hi
-server ok = 127.0.0.1:{ok} check inter 700ms
-server wrong = 127.0.0.1:{wrong} check inter 700ms
-server hangs = 127.0.0.1:{hangs} check inter 700ms
+server ok = 127.0.0.1:{ok} check inter 1500ms
+server wrong = 127.0.0.1:{wrong} check inter 1500ms
+server hangs = 127.0.0.1:{hangs} check inter 1500ms
 
 [backend tcp]
 mode = tcp
 option httpchk = yes
 http-check = expect ! status 200
-server ok = 127.0.0.1:{ok} check inter 700ms
-server wrong = 127.0.0.1:{wrong} check inter 700ms
+server ok = 127.0.0.1:{ok} check inter 1500ms
+server wrong = 127.0.0.1:{wrong} check inter 1500ms
 
 [backend hello]
 mode = tcp
 option ssl-hello-chk = yes
-server plain = 127.0.0.1:{ok} check inter 700ms
-server alert = 127.0.0.1:{alert} check inter 700ms
-server empty = 127.0.0.1:{empty} check inter 700ms
-server hangs = 127.0.0.1:{hangs} check inter 700ms
-server refused = 127.0.0.1:{refused} check inter 700ms
+server plain = 127.0.0.1:{ok} check inter 1500ms
+server alert = 127.0.0.1:{alert} check inter 1500ms
+server empty = 127.0.0.1:{empty} check inter 1500ms
+server hangs = 127.0.0.1:{hangs} check inter 1500ms
+server refused = 127.0.0.1:{refused} check inter 1500ms
 
 [backend plain]
 mode = tcp
-server ok = 127.0.0.1:{ok} check inter 700ms
-server refused = 127.0.0.1:{refused} check inter 700ms
+server ok = 127.0.0.1:{ok} check inter 1500ms
+server refused = 127.0.0.1:{refused} check inter 1500ms
 
 [backend steps]
 mode = tcp
@@ -99,11 +99,11 @@ tcp-check = comment talk
   expect string +PONG
   send-binary 5155
   expect ! rstring no
-server redis = 127.0.0.1:{redis} check inter 700ms
-server ok = 127.0.0.1:{ok} check inter 700ms
-server empty = 127.0.0.1:{empty} check inter 700ms
-server hangs = 127.0.0.1:{hangs} check inter 700ms
-server refused = 127.0.0.1:{refused} check inter 700ms
+server redis = 127.0.0.1:{redis} check inter 1500ms
+server ok = 127.0.0.1:{ok} check inter 1500ms
+server empty = 127.0.0.1:{empty} check inter 1500ms
+server hangs = 127.0.0.1:{hangs} check inter 1500ms
+server refused = 127.0.0.1:{refused} check inter 1500ms
 
 [backend ports]
 mode = tcp
@@ -112,30 +112,30 @@ tcp-check = connect port {ok}
   send hello
   expect rstring ^HTTP
   connect port {refused} comment second
-server ok = 127.0.0.1:{redis} check inter 700ms
+server ok = 127.0.0.1:{redis} check inter 1500ms
 
 [backend redis]
 mode = tcp
 option redis-check = yes
-server redis = 127.0.0.1:{redis} check inter 700ms
-server ok = 127.0.0.1:{ok} check inter 700ms
+server redis = 127.0.0.1:{redis} check inter 1500ms
+server ok = 127.0.0.1:{ok} check inter 1500ms
 
 [backend mysql]
 mode = tcp
 option mysql-check = yes
-server mysql = 127.0.0.1:{mysql} check inter 700ms
-server alert = 127.0.0.1:{alert} check inter 700ms
+server mysql = 127.0.0.1:{mysql} check inter 1500ms
+server alert = 127.0.0.1:{alert} check inter 1500ms
 
 [backend ldap]
 mode = tcp
 option ldap-check = yes
-server ldap = 127.0.0.1:{ldap} check inter 700ms
-server alert = 127.0.0.1:{alert} check inter 700ms
+server ldap = 127.0.0.1:{ldap} check inter 1500ms
+server alert = 127.0.0.1:{alert} check inter 1500ms
 
 [backend pgsql]
 mode = tcp
 option pgsql-check = user me
-server pgsql = 127.0.0.1:{pgsql} check inter 700ms
+server pgsql = 127.0.0.1:{pgsql} check inter 1500ms
 """
 
 SPEAKS = ("mysql",)

@@ -38,10 +38,10 @@ default_backend = be
 option httpchk = GET /v1/status
 http-check = expect status 200
 option log-health-checks = yes
-server good = 127.0.0.1:{s1} check inter 500ms check-ssl check-sni s1.example verify required ca-file {ca}
-server wrong = 127.0.0.1:{s1} check inter 500ms check-ssl verify required ca-file {other}
-server whole = 127.0.0.1:{s1} check inter 500ms ssl verify required ca-file {ca}
-server bare = 127.0.0.1:{s1} check inter 500ms ssl no-check-ssl verify required ca-file {ca}
+server good = 127.0.0.1:{s1} check inter 1500ms check-ssl check-sni s1.example verify required ca-file {ca}
+server wrong = 127.0.0.1:{s1} check inter 1500ms check-ssl verify required ca-file {other}
+server whole = 127.0.0.1:{s1} check inter 1500ms ssl verify required ca-file {ca}
+server bare = 127.0.0.1:{s1} check inter 1500ms ssl no-check-ssl verify required ca-file {ca}
 """
 
 
@@ -122,9 +122,9 @@ option external-check = yes
 external-check = command {script}
   path /bin:/usr/bin
 option log-health-checks = yes
-server good = 127.0.0.1:1 check inter 500ms
-server bad = 127.0.0.1:2 check inter 500ms
-server slow = 127.0.0.1:3 check inter 500ms
+server good = 127.0.0.1:1 check inter 1500ms
+server bad = 127.0.0.1:2 check inter 1500ms
+server slow = 127.0.0.1:3 check inter 1500ms
 """
 
 SCRIPT = """#!/bin/sh
