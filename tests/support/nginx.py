@@ -34,6 +34,10 @@ http {{
   gzip_types text/plain;
   set_real_ip_from 127.0.0.1;
   real_ip_header X-Forwarded-For;
+{server}}}
+"""
+
+SERVER = """\
   server {{
     listen 127.0.0.1:{port}{ssl};
     {more}
@@ -47,16 +51,22 @@ http {{
     location = /move {{ return 301 /moved/; }}
     location /dav/ {{ dav_methods PUT DELETE; create_full_put_path on; }}
   }}
-}}
 """
 
 
 class Nginx:
     """A running nginx: /who, /client, /move, uploads to /dav/ and the files of ``www``.  With ``pem`` it
-    speaks TLS; ``more`` are directives of its server, ``listen`` words of its listen directive."""
+    speaks TLS; ``more`` are directives of its server, ``listen`` words of its listen directive.
+    ``server`` is another server block in place of all that, with {port}."""
 
     def __init__(
-        self, name: str, directory: Path, pem: Path | None = None, more: str = "", listen: str = ""
+        self,
+        name: str,
+        directory: Path,
+        pem: Path | None = None,
+        more: str = "",
+        listen: str = "",
+        server: str = "",
     ) -> None:
         path = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
         if path is None:
@@ -71,7 +81,9 @@ class Nginx:
         if pem is not None:
             more = f"ssl_certificate {pem}; ssl_certificate_key {pem}; {more}"
         ssl = (" ssl" if pem is not None else "") + listen
-        conf.write_text(CONF.format(dir=self.directory, port=self.port, name=name, ssl=ssl, more=more))
+        values = {"dir": self.directory, "port": self.port, "name": name, "ssl": ssl, "more": more}
+        block = server.replace("{port}", str(self.port)) or SERVER.format(**values)
+        conf.write_text(CONF.format(server=block, **values))
         self.stderr = self.directory / "stderr"
         with self.stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
