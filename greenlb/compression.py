@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from greenlb.model import Backend, Config
 
 ALGORITHMS: Final = {"identity": b"", "gzip": b"gzip", "deflate": b"deflate", "raw-deflate": b"deflate"}
 """By the names of the configuration, the content coding of each (RFC 9110 section 8.4.1)."""
@@ -11,9 +14,9 @@ ALGORITHMS: Final = {"identity": b"", "gzip": b"gzip", "deflate": b"deflate", "r
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """``types`` are the beginnings of media types, in lower case; empty: all of them.  ``offload``: servers are
-    not told that the client takes it.  Bodies that are known to be smaller than ``minsize`` stay as they
-    are."""
+    """``types`` are the beginnings of media types, in lower case; empty: all of them.  ``offload``: servers
+    are not told that the client takes it.  Bodies that are known to be smaller than ``minsize`` stay as
+    they are."""
 
     algorithms: tuple[str, ...] = ()
     types: tuple[bytes, ...] = ()
@@ -34,3 +37,8 @@ def between(front: Compression | None, back: Compression | None) -> Compression 
         front.offload or back.offload,
         back.minsize or front.minsize,
     )
+
+
+def compresses(config: Config, backend: Backend) -> bool:
+    """Whether answers of a backend may be compressed, for it or for some frontend."""
+    return any(between(front.compression, backend.compression) is not None for front in config.frontends)

@@ -57,6 +57,17 @@ class Hello:
     ticket: bytes | None = None
 
 
+class Cut(Exception):
+    """An exchange ends here: the log's two flags, and the answer's status where the flags do not say
+    it (0: none)."""
+
+    def __init__(self, cause: str, phase: str, status: int | None = None) -> None:
+        super().__init__(cause + phase)
+        self.cause = cause
+        self.phase = phase
+        self.status = status
+
+
 class Undecided(Exception):
     """What a condition asks for has not come yet, and may still come."""
 
@@ -182,12 +193,17 @@ class Client:
 class Wishes:
     """What rules want of the way to a server, where one said anything of it.  ``priority`` is a class and an
     offset in milliseconds (see ``proxy.queue``).  ``forced``: to the server that is bound, be it down, and to
-    no other; ``unbound``: persistence does not count; ``once``: only what reached no server is tried again."""
+    no other; ``unbound``: persistence does not count; ``once``: only what reached no server is tried again;
+    ``backend`` and ``server`` are those that Python chose;
+    ``coding``: which of the configured algorithms compresses the answer."""
 
     priority: tuple[int, int] = (0, 0)
     forced: bool = False
     unbound: bool = False
     once: bool = False
+    backend: str = ""
+    server: str = ""
+    coding: int | None = None
 
 
 class Exchange:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 OWS = b" \t"
 
@@ -244,9 +245,12 @@ class Request:
 
 class Response:
     """A response head.  ``length`` as in Request, or UNTIL_CLOSE; ``keep_alive`` is whether the
-    *server's* connection may carry another request after this one."""
+    *server's* connection may carry another request after this one.  ``recoder`` is there only where answers
+    may be compressed (see ``protocol.compress``)."""
 
-    __slots__ = ("fields", "head_size", "http11", "keep_alive", "length", "reason", "status")
+    __slots__ = ("fields", "head_size", "http11", "keep_alive", "length", "reason", "recoder", "status")
+
+    recoder: Any
 
     def __init__(
         self,

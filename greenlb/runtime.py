@@ -14,8 +14,8 @@ LEVELS: Final = ("user", "operator", "admin")
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSocket:
-    """Where runtime commands are answered, for clients of ``level`` (one of LEVELS).  A descriptor that is open
-    already has its number as the port of an address whose name begins with ``fd@``."""
+    """Where runtime commands are answered, for clients of ``level`` (one of LEVELS).  A descriptor that
+    is open already has its number as the port of an address whose name begins with ``fd@``."""
 
     address: Address
     where: Where

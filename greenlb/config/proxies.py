@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from greenlb.config.binds import binds
 from greenlb.config.checks import health_check
+from greenlb.config.compression import compression
 from greenlb.config.context import Context
 from greenlb.config.errorfiles import errorfiles
 from greenlb.config.forwarded import forwarded
@@ -21,7 +22,6 @@ from greenlb.config.stats import stats
 from greenlb.config.sticks import affinity
 from greenlb.config.values import TOKEN, ConfigError
 from greenlb.model import Backend, Balance, Cookie, Format, ForwardFor, Frontend, Timeouts
-from greenlb.policy import balance
 from greenlb.policy.linerules import EDITS
 from greenlb.policy.logformat import compile_json
 from greenlb.policy.samples import compile_sample
@@ -39,7 +39,16 @@ _FALLBACKS: Final = (
 )
 """A timeout that is not set, and the one it then is."""
 _DEFAULTS: Final[dict[str, Any]] = {field.name: field.default for field in dataclasses.fields(Backend)}
-_PLURAL: Final = ("http-request", "http-response", "redirect", "block", "reqadd", "rspadd", *EDITS)
+_PLURAL: Final = (
+    "http-request",
+    "http-response",
+    "http-after-response",
+    "redirect",
+    "block",
+    "reqadd",
+    "rspadd",
+    *EDITS,
+)
 
 
 def build(context: Context, proxy: Settings, number: int) -> tuple[Frontend | None, Backend | None]:
@@ -79,6 +88,8 @@ class _Builder:
             "connection": _connection(proxy),
             "log_targets": targets(context, proxy),
             "errorfiles": errorfiles(context, proxy),
+            "compression": compression(context, proxy),
+            "after_rules": self.compiler.after_rules(),
         }
 
     def frontend(self) -> Frontend:
@@ -170,11 +181,11 @@ class _Builder:
 
     def _balance(self) -> Balance:
         context, proxy = self.context, self.proxy
-        hash_type = balance.HashType()
+        hash_type = balancewords.HashType()
         line = proxy.last("hash-type")
         if line is not None:
             with context.problems.at(line.where):
-                hash_type = balance.parse_hash_type(line.words)
+                hash_type = balancewords.parse_hash_type(line.words)
         line = proxy.last("balance")
         words = line.words if line is not None else ("roundrobin",)
         if line is not None and self.mode != "http" and words[0].partition("(")[0] in _HASHED:
@@ -186,7 +197,13 @@ class _Builder:
             words = ("roundrobin",)
         scope = self.compiler.scope
         with context.problems.at(line.where if line is not None else proxy.where):
-            made = balance.parse(words, hash_type, lambda text: compile_sample(text, scope)[0])
+            scope = dataclasses.replace(scope, where=proxy.where if line is None else line.where)
+            made = balancewords.parse(
+                words,
+                hash_type,
+                lambda text: compile_sample(text, scope)[0],
+                lambda text: scope.hook(text, "balance python"),
+            )
             if made.key is not None:
                 context.written(made.key, " ".join(words[1:]) or words[0])
             return dataclasses.replace(made, factor=balance_factor(context, proxy))

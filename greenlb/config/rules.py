@@ -10,6 +10,7 @@ from typing import Any, Final
 from greenlb.config.context import Context
 from greenlb.config.sections import Given, Settings
 from greenlb.config.values import NAME, ConfigError, Duration
+from greenlb.exchange import Exchange
 from greenlb.model import Condition, Router, Rule
 from greenlb.policy import linerules, rules
 from greenlb.policy.actions.bodies import waiting
@@ -42,6 +43,8 @@ RESPONSE: Final[Sequence[Mapping[str, _Compile]]] = (
     _line_rules(True),
     {"rspadd": rules.compile_header_add},
 )
+
+AFTER: Final[Sequence[Mapping[str, _Compile]]] = ({"http-after-response": rules.compile_after_response},)
 
 _FIRST: Final = 2
 """How many of these groups end before the statistics page; ``http-request allow`` ends those alone."""
@@ -79,6 +82,11 @@ def _delay(line: Given) -> float:
     return delay
 
 
+def _chosen(x: Exchange) -> str | None:
+    """A route before all others: where Python sends the exchange."""
+    return None if x.wishes is None else x.wishes.backend or None
+
+
 class Compiler:
     """Compiles what one proxy says.  A rule sees the acls of the section that it stands in, so the rules
     of a named defaults see that section's."""
@@ -96,6 +104,8 @@ class Compiler:
             farm=context.farm,
             services=context.services,
             users=context.users,
+            hooks=context.hooks,
+            steers=context.steers,
             reads=context.reads,
             patterns=context.patterns,
             slots=slots,
@@ -116,7 +126,9 @@ class Compiler:
                         raise ConfigError("a name is made of letters, digits, '_', '-', '.' and ':'")
                     if len(line.words) == 1:
                         raise ConfigError(f"expected {line.option.kind.expected}")
-                    scope = replace(self.scope, warn=self._warning(line), place=_place(line))
+                    scope = replace(
+                        self.scope, warn=self._warning(line), place=_place(line), where=line.where
+                    )
                     lines.setdefault(name, []).append(rules.compile_acl(line.words[1:], scope))
             known = self._acls[id(home)] = {name: any_of(conditions) for name, conditions in lines.items()}
         return known
@@ -144,6 +156,9 @@ class Compiler:
     def response_rules(self) -> tuple[Rule, ...]:
         return self._rules(RESPONSE, response=True)
 
+    def after_rules(self) -> tuple[Rule, ...]:
+        return self._rules(AFTER, response=True)
+
     def routes(self) -> tuple[Router, ...]:
         """With a warning of what comes behind a route that everything takes."""
         lines = self.proxy.given("use_backend")
@@ -155,7 +170,7 @@ class Compiler:
                 default.where,
                 f"'default_backend' is never used: the 'use_backend' rule at {taken.where} has no condition",
             )
-        return made
+        return (_chosen, *made) if self.proxy.name in self.context.steers else made
 
     def tcp_rules(self) -> TcpRules:
         """The tcp-request and tcp-response rules, each list in its order."""
@@ -189,6 +204,7 @@ class Compiler:
             used=self.context.used_acls.setdefault(id(line.home), set()),
             warn=self._warning(line),
             place=_place(line),
+            where=line.where,
         )
 
     def _warning(self, line: Given) -> Callable[[str], None]:

@@ -298,12 +298,12 @@ COLUMNS: Final[tuple[Column, ...]] = (
     ),
     _count("cli_abrt", "SB", "transfers that the client broke off", "client_aborts_total"),
     _count("srv_abrt", "SB", "transfers that the server broke off", "server_aborts_total"),
-    _zero("comp_in", "FB", "bytes before compression", "http_comp_bytes_in_total", metric_http=True),
-    _zero("comp_out", "FB", "bytes after compression", "http_comp_bytes_out_total", metric_http=True),
+    _count("comp_in", "FB", "bytes before compression", "http_comp_bytes_in_total", metric_http=True),
+    _count("comp_out", "FB", "bytes after compression", "http_comp_bytes_out_total", metric_http=True),
     _zero(
         "comp_byp", "FB", "bytes that were not compressed", "http_comp_bytes_bypassed_total", metric_http=True
     ),
-    _zero("comp_rsp", "FB", "answers that were compressed", "http_comp_responses_total", metric_http=True),
+    _count("comp_rsp", "FB", "answers that were compressed", "http_comp_responses_total", metric_http=True),
     Column(
         "lastsess",
         "SB",

@@ -92,6 +92,9 @@ COUNTERS: Final[dict[str, Counter]] = {
     "rtime": Counter("SB", "microseconds until the response's head"),
     "ttime": Counter("SB", "microseconds in all"),
     "eint": Counter("L", "internal errors"),
+    "comp_in": Counter("LB", "bytes before compression"),
+    "comp_out": Counter("LB", "bytes after compression"),
+    "comp_rsp": Counter("LB", "answers that were compressed"),
     "qtime_max": Counter("S", "most microseconds in queues", peak=True),
     "ctime_max": Counter("S", "most microseconds connecting", peak=True),
     "rtime_max": Counter("S", "most microseconds until the response's head", peak=True),
@@ -112,6 +115,9 @@ class Cells:
 
     bin: int
     bout: int
+    comp_in: int
+    comp_out: int
+    comp_rsp: int
     connect: int
     ctime: int
     ctime_max: int
@@ -246,6 +252,16 @@ class Books:
     def count(self, client: Client, counter: str) -> None:
         """Something befell a connection: a rule refused it (dcon, dses), TLS was spoken (ssl_sess ...)."""
         self.cells[self._listeners[id(client.bind)].named(counter)] += 1
+
+    def compressed(self, x: Exchange, consumed: int, produced: int) -> None:
+        """The body of an answer was compressed from so many bytes to so many."""
+        blocks = [self._listeners[id(x.client.bind)]]
+        if x.backend is not None:
+            blocks.append(self._backends[id(x.backend)])
+        for block in blocks:
+            self.cells[block.comp_in] += consumed
+            self.cells[block.comp_out] += produced
+            self.cells[block.comp_rsp] += 1
 
     def closed(self, client: Client) -> None:
         """A client connection ended."""

@@ -16,7 +16,7 @@ from greenlb.message import Reply
 from greenlb.model import ALLOW, Allow, Condition, Router, Rule
 from greenlb.policy import actions
 from greenlb.policy.actions import redirect
-from greenlb.policy.actions.words import BOTH, REQUEST, RESPONSE, TCP_RESPONSE, Words, guarded
+from greenlb.policy.actions.words import AFTER, HTTP, REQUEST, RESPONSE, TCP_RESPONSE, Words, guarded
 from greenlb.policy.conditions import any_of, compile_acl, compile_condition, constant
 from greenlb.policy.linerules import compile_header_add, compile_line_rule
 from greenlb.policy.logformat import compile_format
@@ -28,6 +28,7 @@ __all__ = [
     "any_of",
     "apart",
     "compile_acl",
+    "compile_after_response",
     "compile_block",
     "compile_condition",
     "compile_header_add",
@@ -66,6 +67,11 @@ def compile_http_request(words: Sequence[str], scope: Scope) -> Rule:
 def compile_http_response(words: Sequence[str], scope: Scope) -> Rule:
     """One ``http-response`` rule.  Raises ValueError."""
     return _compile(words, replace(scope, response=True), RESPONSE)
+
+
+def compile_after_response(words: Sequence[str], scope: Scope) -> Rule:
+    """One ``http-after-response`` rule.  Raises ValueError."""
+    return _compile(words, replace(scope, response=True), AFTER)
 
 
 def compile_tcp_request(words: Sequence[str], scope: Scope) -> tuple[str, Rule]:
@@ -133,7 +139,7 @@ def _route(text: str, condition: Condition | None, scope: Scope) -> Router:
 
 
 def _compile(words: Sequence[str], scope: Scope, keyword: str) -> Rule:
-    if scope.mode != "http" and keyword in BOTH:
+    if scope.mode != "http" and keyword in HTTP:
         raise ValueError(f"'{keyword}' needs 'mode http'")
     if not words:
         raise ValueError(f"'{keyword}' expects an action")

@@ -363,10 +363,11 @@ class ChunkedBody:
 
     ``feed`` is given what has come and not been passed on yet, and says how much of it may pass on;
     the caller keeps the rest and feeds it again with more behind it.  Sizes and trailer pass only when
-    they are whole and lawful.  ``done`` is set behind the last byte of the body.
+    they are whole and lawful.  ``done`` is set behind the last byte of the body, and then ``trailer`` is the
+    trailer section without the empty line that ends it.
     """
 
-    __slots__ = ("_left", "_next_size", "_searched", "done")
+    __slots__ = ("_left", "_next_size", "_searched", "done", "trailer")
 
     def __init__(self) -> None:
         self._left = 0  # data bytes of the chunk that is being passed
@@ -432,4 +433,5 @@ class ChunkedBody:
             if name in _FORBIDDEN_TRAILERS or name.startswith(b"x-forwarded-"):
                 raise BadMessage("a trailer that carries framing or routing")
         self.done = True
+        self.trailer: bytes = trailer[1]
         return trailer.end()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from greenlb.compression import compresses
 from greenlb.exchange import Exchange
 from greenlb.message import Reply
 from greenlb.model import ALLOW, Address, Backend, Server
@@ -29,6 +30,7 @@ from greenlb.proxy.watch import ClientGone, Watch
 
 if TYPE_CHECKING:
     from greenlb.proxy.plane import Plane, TlsContexts
+    from greenlb.proxy.shared import Gauge
 
 _EXHAUSTED = frozenset(
     (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EAGAIN)
@@ -113,10 +115,15 @@ class ServerState:
         loads = self._loads
         return len(self.queue) if loads is None else sum(loads()[1::2])
 
+    @property
+    def sessions(self) -> int:
+        """The exchanges that it has now, in all processes."""
+        loads = self._loads
+        return self.current if loads is None else sum(loads()[::2])
+
     def room(self) -> bool:
         """Whether the ramp lets it have one more."""
-        loads = self._loads
-        return (self.current if loads is None else sum(loads()[::2])) < self.limit
+        return self.sessions < self.limit
 
     @property
     def usable(self) -> bool:
@@ -153,7 +160,10 @@ class ServerState:
 
 
 class LiveBackend:
-    """``connections`` counts the exchanges in this backend now (HAProxy's beconn)."""
+    """``connections`` counts the exchanges in this backend now (HAProxy's beconn); ``gauge`` those in all
+    processes, where there are several."""
+
+    gauge: Gauge | None = None
 
     def __init__(self, model: Backend, plane: Plane, contexts: TlsContexts) -> None:
         self.model = model
@@ -165,7 +175,8 @@ class LiveBackend:
         self.persistence = Persistence(model.cookie, model.servers, model.persist) if model.cookie else None
         self.queue = plane.shared.queue(model, self._serve_all)
         self.connections = 0
-        self.kind = wsgi.kind(model)
+        self.compresses = compresses(plane.config, model)
+        self.kind = wsgi.kind(model, self.compresses)
         self._socket_options = socket_options(model)
         self._retries = model.retries if "conn-failure" in model.retry_on else 0
         self.repeats = model.retries if set(model.retry_on) - {"conn-failure"} else 0

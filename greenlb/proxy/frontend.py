@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from greenlb.exchange import Client, Exchange
 from greenlb.message import Fields, Reply, Request, Response
@@ -13,6 +14,7 @@ from greenlb.net.sockets import Stream
 from greenlb.policy import forwarded, uniqueid
 from greenlb.policy.cookie_syntax import capture_request, capture_response
 from greenlb.policy.stick import tracking
+from greenlb.proxy import counted, finishing
 from greenlb.proxy.backend import LiveBackend
 from greenlb.proxy.door import Waiting
 from greenlb.proxy.http_mode import DRAIN_SECONDS, HttpConnection
@@ -31,6 +33,8 @@ class LiveFrontend:
         self.model = model
         self.plane = plane
         self.connections = 0
+        self.gauge = plane.shared.gauge(model)
+        self._count = counted.counter(self)
         self.door = plane.shared.door(model, 0) if model.maxconn else None
         limit = model.rate_limit
         self._throttle = Throttle(limit, plane.farm.session_rate(model)) if limit else None
@@ -48,6 +52,11 @@ class LiveFrontend:
         self.greets = model.log_format is None and bool(model.log_targets)
         plane.log.open(model)
         self.prepare = self._preparations()
+        self.finishing: finishing.Finishing | None = None
+        self.judge_response = self._judge_response
+        if finishing.needed(model, plane.config):
+            self.finishing = finishing.Finishing(model, plane)
+            self.judge_response = self._judge_and_finish
         self._limits: dict[str, Limits] = {}
         self._splices: dict[str, tuple[str, str]] = {}
         self._forwardfor: dict[str, Callable[[Exchange], None] | None] = {}
@@ -86,6 +95,8 @@ class LiveFrontend:
     def enter(self, client: Client) -> None:
         """A connection that was admitted begins."""
         self.connections += 1
+        if self.gauge is not None:
+            self.gauge.show(self.connections)
         self.plane.enter()
         self.plane.books.opened(client)
 
@@ -96,6 +107,8 @@ class LiveFrontend:
         if client.tracked is not None:
             tracking.left(client)
         self.connections -= 1
+        if self.gauge is not None:
+            self.gauge.show(self.connections)
         if self.door is not None:
             self.door.leave()
         self.plane.leave()
@@ -205,7 +218,7 @@ class LiveFrontend:
             x.backend = chosen.model
         return chosen
 
-    def judge_response(self, x: Exchange, response: Response, backend: LiveBackend) -> Reply | None:
+    def _judge_response(self, x: Exchange, response: Response, backend: LiveBackend) -> Reply | None:
         """The response through cookie, captures and rules: None, or our own answer in its place."""
         model = self.model
         fields = response.fields
@@ -225,6 +238,12 @@ class LiveFrontend:
             return first_reply(model.response_rules, x)
         return None
 
+    def _judge_and_finish(self, x: Exchange, response: Response, backend: LiveBackend) -> Reply | None:
+        reply = self._judge_response(x, response, backend)
+        if reply is None and self.finishing is not None:
+            self.finishing.finish(x, response)
+        return reply
+
     def dress(self, reply: Reply, x: Exchange) -> Reply:
         """Put an errorfile in place of a standard answer, where the backend or we have one."""
         raw = x.backend.errorfiles.get(reply.status) if x.backend is not None else None
@@ -242,6 +261,8 @@ class LiveFrontend:
                 step = forwarded.both(step, backend.model.forwarded)
             if self.model.unique_id is not None:
                 step = uniqueid.announced(step)
+            if self.finishing is not None and backend.compresses:
+                step = forwarded.both(step, partial(self.finishing.ask, backend=backend.model))
             self._forwardfor[name] = step
         if step is not None:
             step(x)
@@ -260,17 +281,6 @@ class LiveFrontend:
         """option logasap: the line goes out with the response's head."""
         self._count(x, backend)
         self.plane.log.exchange(x)
-
-    def _count(self, x: Exchange, backend: LiveBackend | None) -> None:
-        if backend is None:
-            x.counts = (self.plane.connections, self.connections, 0, 0)
-        else:
-            x.counts = (
-                self.plane.connections,
-                self.connections,
-                backend.connections,
-                backend.load_of(x.server) if x.server is not None else 0,
-            )
 
 
 def _last(fields: Fields, name: bytes, size: int) -> bytes | None:

@@ -18,7 +18,7 @@ from greenlb.message import Reply, Request, Service
 from greenlb.net import greenlets
 from greenlb.net.sockets import Stream, Timeout
 from greenlb.protocol.http1 import BadMessage, head_end, parse_request
-from greenlb.proxy import services
+from greenlb.proxy import compressing, services
 from greenlb.proxy.application import AppForward, MixedForward
 from greenlb.proxy.backend import LiveBackend, Refusal
 from greenlb.proxy.careful import CarefulForward, CarefulMixedForward
@@ -46,6 +46,7 @@ _FORWARDS: Final[dict[str, type[Forward | AppForward]]] = {
     "careful network": CarefulForward,
     "careful mixed": CarefulMixedForward,
     "applications": AppForward,
+    **compressing.FORWARDS,
 }
 """By the kind of a backend, what carries a request there."""
 
@@ -302,6 +303,8 @@ class HttpConnection:
             return False
         if reply.standard:
             self.live.dress(reply, x)
+        if self.live.finishing is not None:
+            self.live.finishing.dress(x, reply)
         keep = (
             request is not None
             and 0 <= self.rest <= len(self.buffer)

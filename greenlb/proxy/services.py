@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from greenlb import replies
 from greenlb.exchange import Exchange
-from greenlb.message import Service
+from greenlb.message import Reply, Response, Service
 from greenlb.protocol.wsgi import Errors
+from greenlb.proxy.coded import Coded
 from greenlb.proxy.serving import Serving, template
 
 if TYPE_CHECKING:
@@ -16,9 +17,21 @@ if TYPE_CHECKING:
 
 
 class _Serving(Serving):
-    """A service's answer: HAProxy puts an applet's through no rules."""
+    """A service's answer: HAProxy puts an applet's through no ``http-response`` rules."""
 
     __slots__ = ("name",)
+
+
+class _Finished(Coded, _Serving):
+    """The same where something is done to all answers."""
+
+    __slots__ = ()
+
+    def judge(self, response: Response) -> Reply | None:
+        finishing = self.conn.live.finishing
+        if finishing is not None:
+            finishing.finish(self.x, response)
+        return super().judge(response)
 
 
 def serve(conn: HttpConnection, x: Exchange, service: Service) -> bool:
@@ -30,7 +43,8 @@ def serve(conn: HttpConnection, x: Exchange, service: Service) -> bool:
     x.service = service.name
     x.served = x.connected = time.monotonic()
     live = conn.live
-    serving = _Serving(conn, x, request, live.model.timeouts.server)
+    made_by = _Serving if live.finishing is None else _Finished
+    serving = made_by(conn, x, request, live.model.timeouts.server)
     serving.name = f"{live.model.name}/{service.name}"
     log = live.plane.log
     made = template(

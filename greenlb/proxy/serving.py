@@ -73,6 +73,7 @@ class Serving:
         "_timer",
         "_waits",
         "_whole",
+        "coded",
         "conn",
         "keep",
         "request",
@@ -81,6 +82,7 @@ class Serving:
     )
 
     name = "application"
+    coded: Any  # of a Coded alone
     abort = False
     """``option abortonclose``: a client that closes while it waits has given up."""
 
@@ -190,8 +192,12 @@ class Serving:
         self.conn.broken = False
         if self.x.response is not None and self.x.response.length == CHUNKED:
             with contextlib.suppress(OSError):
-                self.conn.stream.send_nowait(b"0\r\n\r\n")
+                self.conn.stream.send_nowait(self.last_words())
         return False
+
+    def last_words(self) -> bytes:
+        """What ends a chunked body."""
+        return b"0\r\n\r\n"
 
     def _absorb(self) -> None:
         """Let pass what was about to wake the application: it must not wake who comes after it."""

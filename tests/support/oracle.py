@@ -23,6 +23,8 @@ FLAGS = {
     "0": "no {}",
 }
 
+FLAGGED = ("option ", "stats ", "compression offload")
+
 
 def as_cfg(ini: str) -> str:
     """An INI file in haproxy.cfg's spelling: both write down one list of statements."""
@@ -38,7 +40,7 @@ def as_cfg(ini: str) -> str:
             lines.append("  nbthread 1")
         for key, value in parser[section].items():
             for argument in value.strip().splitlines() or [""]:
-                flag = FLAGS.get(argument) if key.startswith(("option ", "stats ")) else None
+                flag = FLAGS.get(argument) if key.startswith(FLAGGED) else None
                 lines.append("  " + (flag.format(key) if flag else f"{key} {argument}"))
     return "\n".join(lines) + "\n"
 

@@ -17,8 +17,8 @@ DENIED = "Permission denied\n"
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """``words`` are what it begins with, ``level`` is who may use it, at least (one of greenlb.runtime.LEVELS);
-    ``usage`` and ``help`` are its line of ``help``."""
+    """``words`` are what it begins with, ``level`` is who may use it, at least (one of
+    greenlb.runtime.LEVELS); ``usage`` and ``help`` are its line of ``help``."""
 
     words: tuple[str, ...]
     level: str

@@ -30,7 +30,7 @@ class SectionKind:
     plain: bool = True  # neither global nor a proxy: a name, no inheritance
 
 
-_TWO_WORDS: Final = ("timeout", "option", "stats", "monitor", "rate-limit")
+_TWO_WORDS: Final = ("timeout", "option", "stats", "monitor", "rate-limit", "compression")
 _NAMED: Final = ("server", "server-template", "acl")
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from greenlb.config import inert, refused
 from greenlb.config.options import Table
 from greenlb.config.schema.checks import CHECKS
+from greenlb.config.schema.compression import COMPRESSION
 from greenlb.config.schema.connections import CONNECTIONS
 from greenlb.config.schema.farm import FARM
 from greenlb.config.schema.logs import LOGS
@@ -17,6 +18,6 @@ from greenlb.config.schema.timeouts import TIMEOUTS
 
 PROXY: Final = Table(
     "option",
-    (*CONNECTIONS, *TIMEOUTS, *RULES_AND_ROUTES, *STATS, *LOGS, *FARM, *QUEUES, *CHECKS),
+    (*CONNECTIONS, *TIMEOUTS, *RULES_AND_ROUTES, *COMPRESSION, *STATS, *LOGS, *FARM, *QUEUES, *CHECKS),
     refused.reasons(refused.PROXY, inert.PROXY),
 )

@@ -142,6 +142,18 @@ RULES_AND_ROUTES: Final = (
         example="del-header Server",
     ),
     Option(
+        name="http-after-response",
+        where=RULES,
+        kind=Line(_RULE, "an action"),
+        field="after_rules",
+        http=True,
+        warns=True,
+        many=True,
+        doc="What is done with every answer that goes to a client, greenlb's own among them: errors, "
+        "redirects, the statistics page.  It comes last, a backend's rules before a frontend's.",
+        example="set-header Strict-Transport-Security max-age=31536000",
+    ),
+    Option(
         name="rspadd",
         where=("frontend", "listen", "backend"),
         kind=Line(r"NAME:\ VALUE [if|unless CONDITION]", r"a header line, such as X-Frame-Options:\ DENY"),

@@ -6,34 +6,20 @@ the fields that frame the body are not for rules.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from greenlb.exchange import Exchange
 from greenlb.message import OWS, Fields
 from greenlb.model import Rule
-from greenlb.policy.actions.edit import Edit, clean, rewrite, set_authority
-from greenlb.policy.actions.words import BOTH, Action, Value, Words, constant
+from greenlb.policy.actions.words import HTTP, Action, Value, Words, constant
+from greenlb.policy.heads import FRAMING, Edit, clean, field_name, rewrite, set_authority
 from greenlb.policy.logformat import compile_format
 from greenlb.policy.regex import compile_regex, expand
 from greenlb.policy.samples.headers import pieces
 from greenlb.policy.scope import Scope
 from greenlb.policy.vocabulary import octets
 
-_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
-
 Block = Callable[[Exchange], Fields]
-
-
-def field_name(text: str) -> bytes:
-    """A field's name as it is to be spelled.  Raises ValueError: not a token, or a framing field."""
-    name = octets(text)
-    if _TOKEN.fullmatch(name) is None:
-        raise ValueError(f"'{text}' is not a header name")
-    if name.lower() in _FRAMING:
-        raise ValueError(f"'{text}' says how long the body is: it is not for rules to change")
-    return name
 
 
 def field_value(text: str, scope: Scope) -> Value:
@@ -120,7 +106,7 @@ def delete(words: Words) -> Rule:
 
     def delete_matching(x: Exchange) -> None:
         fields = block(x)
-        kept = [(n, v) for n, v in fields.items() if n.lower() in _FRAMING or not test(n.lower())]
+        kept = [(n, v) for n, v in fields.items() if n.lower() in FRAMING or not test(n.lower())]
         fields.replace(kept)
         _upgrade_follows(x)
 
@@ -181,19 +167,19 @@ def replace_value(words: Words) -> Rule:
 
 
 ROWS = (
-    Action("add-header", BOTH, "<name> <fmt>", "Appends a header field.", add),
-    Action("set-header", BOTH, "<name> <fmt>", "Puts one field in place of all of that name.", set_),
-    Action("del-header", BOTH, "<name> [-m <method>]", "Removes fields by name.", delete),
+    Action("add-header", HTTP, "<name> <fmt>", "Appends a header field.", add),
+    Action("set-header", HTTP, "<name> <fmt>", "Puts one field in place of all of that name.", set_),
+    Action("del-header", HTTP, "<name> [-m <method>]", "Removes fields by name.", delete),
     Action(
         "replace-header",
-        BOTH,
+        HTTP,
         "<name> <regex> <fmt>",
         "Replaces the whole values that a regular expression matches.",
         replace_header,
     ),
     Action(
         "replace-value",
-        BOTH,
+        HTTP,
         "<name> <regex> <fmt>",
         "Replaces the list elements that a regular expression matches.",
         replace_value,

@@ -7,10 +7,11 @@ from greenlb import replies
 from greenlb.exchange import Exchange
 from greenlb.model import ALLOW, Rule
 from greenlb.policy import samples
-from greenlb.policy.actions.edit import clean
 from greenlb.policy.actions.words import (
+    AFTER,
     BOTH,
     CONTENT,
+    HTTP,
     REQUEST,
     RESPONSE,
     TCP,
@@ -20,6 +21,7 @@ from greenlb.policy.actions.words import (
     expression,
 )
 from greenlb.policy.addresses import address_text
+from greenlb.policy.heads import clean
 from greenlb.policy.logformat import compile_format
 from greenlb.policy.variables import setter
 from greenlb.policy.vocabulary import octets
@@ -135,10 +137,10 @@ def set_status(words: Words) -> Rule:
     return rule
 
 
-EVERY = (*BOTH, *TCP)
+EVERY = (*HTTP, *TCP)
 
 ROWS = (
-    Action("allow", BOTH, "", "Ends the rules of this section.", allow),
+    Action("allow", HTTP, "", "Ends the rules of this section.", allow),
     Action("set-var", EVERY, "(<name>) <expr>", "Sets a variable, when the expression has a value.", set_var),
     Action("set-var-fmt", EVERY, "(<name>) <fmt>", "Sets a variable to a rendered format.", set_var_fmt),
     Action("unset-var", EVERY, "(<name>)", "Takes a variable away.", unset_var),
@@ -151,7 +153,7 @@ ROWS = (
     ),
     Action(
         "capture",
-        (*BOTH, CONTENT),
+        (*HTTP, CONTENT),
         "<expr> len <bytes> | id <slot>",
         "Fills a capture slot, with len one of its own.",
         capture,
@@ -160,6 +162,10 @@ ROWS = (
         "set-src", (REQUEST, CONTENT), "<expr>", "Changes the client's address for rules and logs.", set_src
     ),
     Action(
-        "set-status", (RESPONSE,), "<status> [reason <str>]", "Changes the response's status.", set_status
+        "set-status",
+        (RESPONSE, AFTER),
+        "<status> [reason <str>]",
+        "Changes the response's status.",
+        set_status,
     ),
 )

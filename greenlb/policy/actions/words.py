@@ -12,10 +12,12 @@ from greenlb.policy.scope import Scope
 from greenlb.policy.vocabulary import octets
 
 REQUEST, RESPONSE = "http-request", "http-response"
+AFTER = "http-after-response"
 CONNECTION, SESSION = "tcp-request connection", "tcp-request session"
 CONTENT, TCP_RESPONSE = "tcp-request content", "tcp-response content"
 """The rule lists."""
 BOTH = (REQUEST, RESPONSE)
+HTTP = (*BOTH, AFTER)
 TCP = (CONNECTION, SESSION, CONTENT, TCP_RESPONSE)
 
 Value = Callable[[Exchange], bytes]

@@ -13,6 +13,7 @@ from greenlb.message import Reply, Request, Response
 from greenlb.model import Backend, LogTarget, Wsgi
 from greenlb.net.sockets import Stream
 from greenlb.protocol.wsgi import Application, Environ, Errors, mounted
+from greenlb.proxy.coded import Coded
 from greenlb.proxy.serving import Serving, template
 from greenlb.proxy.upload import Cut
 from greenlb.proxy.upstream.network import Upstream
@@ -99,6 +100,12 @@ class AppCall(Serving):
         return Cut("S", "D") if begun else Cut("S", "H", 500)
 
 
+class CodedAppCall(Coded, AppCall):
+    """The same where answers may be compressed."""
+
+    __slots__ = ()
+
+
 def call(
     conn: HttpConnection, x: Exchange, request: Request, backend: LiveBackend, upstream: AppUpstream
 ) -> bool:
@@ -111,19 +118,20 @@ def call(
         if request.method == b"CONNECT":  # a good answer to it would be a tunnel (RFC 9110 section 9.3.6)
             return conn.answer(x, replies.make(501))
         assert upstream.application is not None
-        running = AppCall(conn, x, request, backend, upstream.label)
+        running = (CodedAppCall if backend.compresses else AppCall)(conn, x, request, backend, upstream.label)
         return running.run(upstream.application, upstream.template(conn))
     finally:
         upstream.state.release()
 
 
-def kind(model: Backend) -> str:
-    """What its servers are: ``network``, ``applications`` or ``mixed``; and whether to be ``careful``."""
+def kind(model: Backend, compresses: bool) -> str:
+    """What its servers are: ``network``, ``applications`` or ``mixed``; whether to be ``careful``, and
+    whether answers may be compressed."""
     apps = sum(server.app is not None for server in model.servers)
     if apps and apps == len(model.servers):
         return "applications"
     careful = "careful " if model.abortonclose or set(model.retry_on) - {"conn-failure"} else ""
-    return careful + ("mixed" if apps else "network")
+    return "compressing " * compresses + careful + ("mixed" if apps else "network")
 
 
 _dated = (0, b"")

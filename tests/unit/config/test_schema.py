@@ -70,7 +70,7 @@ DIRECT = [
     option
     for option in SECTION_OPTIONS
     if option.kind.direct and option.default and model_default(option)
-    and option.field not in ("connection", "log_format", "log_send_hostname", "node", "stats")
+    and option.field not in ("compression", "connection", "log_format", "log_send_hostname", "node", "stats")
 ]  # fmt: skip
 
 

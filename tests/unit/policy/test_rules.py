@@ -380,5 +380,5 @@ def test_every_row_is_documented() -> None:
     for name, row in actions.TABLE.items():
         assert row.name == name
         assert row.doc.endswith(".")
-        assert set(row.stages) <= {*words.BOTH, *words.TCP}
+        assert set(row.stages) <= {*words.HTTP, *words.TCP}
     assert not set(actions.TABLE) & set(actions.REFUSED)
