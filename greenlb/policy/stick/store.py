@@ -6,10 +6,10 @@ and ``meta`` (the layout, the clock).
 * ``writemap`` is off: a full disk is then an error of the write, with it a SIGBUS.
 * ``sync`` and ``metasync`` are off: nothing waits for the disk.  What is written survives the end of every
   process, ``kill -9`` too, because the kernel has it; a power failure may leave a broken file.
-* So, before a file is opened, a throwaway process reads it from end to end: a broken file may end a
-  process that maps it.  What fails there is set aside, and the table begins empty.
-* A write that would have to wait for another process (one that is stopped while it writes) is not begun:
-  ``Busy``.  The lock for that is one the kernel frees when its holder dies.
+* So, before the first process opens a file, a throwaway process reads it from end to end: a broken file
+  may end a process that maps it.  What fails there is set aside, and the table begins empty.
+* A write that would have to wait long for another process (one that is stopped while it writes) is not
+  begun: ``Busy``.  The lock for that is one the kernel frees when its holder dies.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ _PAGE: Final = 4096
 _READERS: Final = 1022
 _CHECK_SECONDS: Final = 20
 _OPEN_SECONDS: Final = 5.0
+_AGAIN: Final = 0.0002
+"""Seconds between two tries to have a lock: most are held for less."""
 NEVER: Final = 1 << 62
 """The expiry of an entry in a table without ``expire``."""
 
@@ -72,34 +74,38 @@ class Store:
         room = _MAP_MINIMUM + 3 * size * (len(layout.pack(layout.blank(b"", 0))) + 3 * length + 128)
         try:
             os.makedirs(folder, 0o700, exist_ok=True)
-            self._lock = os.open(os.path.join(folder, "writer"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self._wait_for_writers()
-            try:
-                self._inspect()
-                self._env = _open(folder, -(-room // _PAGE) * _PAGE)
-                self._settle()
-            finally:
-                fcntl.flock(self._lock, fcntl.LOCK_UN)
+            self._open(-(-room // _PAGE) * _PAGE)
         except (OSError, lmdb.Error, ValueError, struct.error) as error:
             raise StoreError(str(error)) from error
 
     def close(self) -> None:
         self._env.close()
         os.close(self._lock)
+        os.close(self._users)
 
     # -- opening ---------------------------------------------------------------------------------
 
-    def _wait_for_writers(self) -> None:
-        """Take the lock of all who write.  Raises TimeoutError when one of them does not go on."""
-        deadline = time.monotonic() + _OPEN_SECONDS
-        while True:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise TimeoutError("another process holds it") from None
-                time.sleep(0.005)
+    def _open(self, map_size: int) -> None:
+        """Raises TimeoutError when a process that writes does not go on."""
+        with contextlib.ExitStack() as undo:
+            self._lock = self._lockable("writer")
+            undo.callback(os.close, self._lock)
+            self._users = self._lockable("users")
+            undo.callback(os.close, self._users)
+            if not _locked(self._lock, _OPEN_SECONDS):
+                raise TimeoutError("another process holds it")
+            undo.callback(fcntl.flock, self._lock, fcntl.LOCK_UN)
+            if _locked(self._users):  # whoever has it open has found it sound
+                self._inspect()
+            fcntl.flock(self._users, fcntl.LOCK_SH)
+            self._env = _open(self.folder, map_size)
+            undo.callback(self._env.close)
+            self._settle()
+            undo.pop_all()
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _lockable(self, name: str) -> int:
+        return os.open(os.path.join(self.folder, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _inspect(self) -> None:
         """Set a file aside that cannot be read whole."""
@@ -197,29 +203,28 @@ class Store:
 
     # -- writing ---------------------------------------------------------------------------------
 
-    def writing(self) -> Writer:
-        """One transaction, for a ``with``: committed at its end, undone by an exception.  Raises Busy, and
-        StoreError on a full disk or a broken file."""
-        return Writer(self)
+    def writing(self, patience: float = 0.0) -> Writer:
+        """One transaction, for a ``with``: committed at its end, undone by an exception.  Raises Busy when
+        others write for longer than ``patience`` seconds, and StoreError on a full disk or a broken file."""
+        return Writer(self, patience)
 
 
 class Writer:
     """A write transaction."""
 
-    __slots__ = ("_layout", "_store", "_txn", "entries", "order")
+    __slots__ = ("_layout", "_patience", "_store", "_txn", "entries", "order")
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, patience: float = 0.0) -> None:
         self._store = store
+        self._patience = patience
         self._layout = store.layout
         self.entries = store._entries
         self.order = store._order
 
     def __enter__(self) -> Writer:
         store = self._store
-        try:
-            fcntl.flock(store._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy from None
+        if not _locked(store._lock, self._patience):
+            raise Busy
         try:
             try:
                 self._txn = store._env.begin(write=True)
@@ -300,6 +305,19 @@ class Writer:
         store = self._store
         clock = _CLOCK.pack(_boot_id(), store._offset, store.now(), time.time_ns() // 1_000_000)
         self._txn.put(b"clock", clock, db=store._meta)
+
+
+def _locked(lock: int, seconds: float = 0.0) -> bool:
+    """Whether a lock can be had for ourselves, within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_AGAIN)
 
 
 def _open(folder: str, map_size: int = 0) -> lmdb.Environment:

@@ -26,6 +26,10 @@ SWEEP: Final = 1000
 RETRY: Final = 10.0
 """Seconds until a file that could not be opened is tried again, and without trouble until all is well."""
 
+PATIENCE: Final = 0.005
+"""Seconds that others may write while a client's new server, or an operator's wish, waits to be written.  The
+hub stands still meanwhile: when they need more, it is not tried again before one could write at all."""
+
 _ERR, _WARNING, _NOTICE = 3, 4, 5
 
 
@@ -50,6 +54,7 @@ class Table:
         self._calm_at = 0.0  # when the last trouble is long enough ago to be over
         self._sweep_at = 0
         self._retry_at = 0.0
+        self._patience = PATIENCE
         self._arrange()
 
     # -- what it is ------------------------------------------------------------------------------
@@ -238,7 +243,7 @@ class Table:
             return
         entry.put("server_id", number)
         entry.server = name
-        self._write([entry])
+        self._write([entry], patience=self._patience)
 
     # -- the store -------------------------------------------------------------------------------
 
@@ -292,7 +297,7 @@ class Table:
             entry, Record(entry.expire, entry.key, entry.numbers, entry.rates, entry.server), now
         )
 
-    def _write(self, batch: Sequence[Entry], sweep: bool = False) -> bool:
+    def _write(self, batch: Sequence[Entry], sweep: bool = False, patience: float = 0.0) -> bool:
         """One transaction; whether it took place."""
         store = self._store
         if store is None or self.owners is None:
@@ -300,7 +305,7 @@ class Table:
         now = store.now()
         done: list[tuple[Entry, Record]] = []
         try:
-            with store.writing() as writer:
+            with store.writing(patience) as writer:
                 if sweep:
                     writer.drop(now, BATCH, self.owners.alive)
                     writer.note_time()
@@ -317,11 +322,13 @@ class Table:
                     writer.put(merged, before)
                     done.append((entry, merged))
         except Busy:
+            self._patience = 0.0
             return False
         except StoreError as error:
             self._trouble("cannot write", error)
             self._settle(batch, [(entry, self._own(entry, now)) for entry in batch if entry.use])
             return False
+        self._patience = PATIENCE
         self._settle(batch, done)
         self._well()
         return True
@@ -412,7 +419,7 @@ class Table:
             self.changed.pop(key, None)
         if self._store is None:
             return kept
-        with self._store.writing() as writer:
+        with self._store.writing(PATIENCE) as writer:
             for key in keys:
                 record = writer.get(key)
                 if record is None:

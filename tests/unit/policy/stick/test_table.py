@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from greenlb.model import NOWHERE, StickTable
+from greenlb.policy.stick import store
 from greenlb.policy.stick.owners import Owners
 from greenlb.policy.stick.registry import Tables
 from greenlb.policy.stick.store import Store
-from greenlb.policy.stick.table import RETRY, Table
+from greenlb.policy.stick.table import PATIENCE, RETRY, Table
 
 STORE = (("conn_cnt", 0), ("conn_cur", 0), ("http_req_rate", 10_000), ("gpt0", 0))
 
@@ -425,3 +428,52 @@ def test_a_slot_is_free_when_its_holder_is_gone(tmp_path: Path) -> None:
     owners = Owners(path)
     assert [owners.alive(number) for number in (*numbers, owners.number)] == [False, False, True]
     owners.close()
+
+
+def writing(folder: Path) -> int:
+    """Be another process that writes, until the descriptor is closed."""
+    lock = os.open(folder / "state" / "stick-t" / "writer", os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def test_a_new_server_is_written_while_others_write_a_little(fresh: Opened, tmp_path: Path) -> None:
+    """The next connection of the same client may be another process's, and comes at once."""
+    done = threading.Timer(0.001, os.close, (writing(tmp_path),))
+    done.start()
+    fresh.table.keep_server(b"k", b"s1", 1)
+    assert not fresh.table.changed
+    done.join()
+
+
+def test_a_process_that_hangs_while_it_writes_is_not_waited_for(tmp_path: Path) -> None:
+    tables, table, _ = opened(tmp_path, spec(size=2000))
+    lock = writing(tmp_path)
+    begun = time.monotonic()
+    for number in range(1000):
+        table.keep_server(b"k%d" % number, b"s1", 1)
+    assert time.monotonic() - begun < 1000 * PATIENCE / 2
+    assert len(table.changed) == 1000
+    os.close(lock)
+    while tables.flush():
+        pass
+    assert not table.changed
+    tables.close()
+
+
+def test_what_others_have_open_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is sound: to read it once more would keep those who write waiting."""
+    tried: list[str] = []
+
+    def is_sound(folder: str) -> bool:
+        tried.append(folder)
+        return True
+
+    monkeypatch.setattr(store, "_is_sound", is_sound)
+    opened(tmp_path, spec()).tables.close()  # makes it
+    for expected in (1, 2):
+        tables = opened(tmp_path, spec()).tables
+        assert len(tried) == expected
+        opened(tmp_path, spec()).tables.close()  # as another process would
+        assert len(tried) == expected
+        tables.close()
