@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from greenlb.exchange import Exchange
-    from greenlb.model import Server, StatsPage, StickTable
+    from greenlb.model import Server, StatsPage, StickTable, Where
 
 
 class StickTables(Protocol):
@@ -46,6 +46,21 @@ class ServiceSlot(Protocol):
     page: StatsPage | None
     admin: bool
     application: Callable[..., Iterable[bytes]]
+
+
+class Hook(Protocol):
+    """A place where somebody's Python is called: ``function`` and ``report`` are put there before anybody is
+    served."""
+
+    module: str
+    attribute: str
+    where: Where
+    function: Callable[..., Any]
+    report: Callable[[str, BaseException], None]
+
+    def run(self, call: Callable[..., Any], *arguments: object) -> Any: ...
+
+    def ask(self, x: Exchange, phase: str, call: Callable[[Exchange], Any]) -> Any: ...
 
 
 class Affinity(Protocol):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from greenlb.compression import Compression
     from greenlb.exchange import Exchange
-    from greenlb.live import Affinity, Farm, ServiceSlot, StickTables
+    from greenlb.live import Affinity, Farm, Hook, ServiceSlot, StickTables
     from greenlb.message import Reply
     from greenlb.names import Resolution, Resolvers
     from greenlb.runtime import RuntimeSocket
@@ -286,6 +286,7 @@ class Balance:
     avalanche: bool = False
     draws: int = 2  # random(N)
     factor: int = 0  # hash-balance-factor, per cent; 0: none
+    hook: Hook | None = None  # python
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +312,8 @@ class Cookie:
 @dataclass(frozen=True, slots=True)
 class StickTable:
     """``stick-table``.  ``type``: ip | ipv6 | integer | string | binary; ``length`` the bytes of a key;
-    ``store`` the data types, each with the period of a rate in milliseconds (0: no rate)."""
+    ``store`` the data types, each with the period of a rate in milliseconds (0: no rate) and the length of
+    an array (0: none)."""
 
     name: str
     where: Where
@@ -320,7 +322,7 @@ class StickTable:
     size: int
     expire: float | None = None
     nopurge: bool = False
-    store: tuple[tuple[str, int], ...] = ()
+    store: tuple[tuple[str, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -470,6 +472,8 @@ class Config:
     tables: StickTables | None = None
     farm: Farm | None = None
     services: Iterable[ServiceSlot] = ()
+    hooks: Iterable[Hook] = ()  # where somebody's Python is called
+    steered: bool = False  # it may choose servers
     resolvers: tuple[Resolvers, ...] = ()
     reads: frozenset[str] = frozenset()  # of policy.vocabulary.READS
     patterns: Iterable[object] = ()  # the policy.patterns.References of all files

@@ -12,9 +12,11 @@ from greenlb.config.sections import Settings
 from greenlb.config.values import ConfigError
 from greenlb.model import LogTarget, Where
 from greenlb.policy.farm import Farm
+from greenlb.policy.hooks import Hooks
 from greenlb.policy.patterns import Patterns
 from greenlb.policy.services import Services
 from greenlb.policy.stick.registry import Tables
+from greenlb.policy.transaction import sample
 from greenlb.policy.users import UserLists
 
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
@@ -31,6 +33,7 @@ class Context:
     the callable alive, and ``dump`` prints the text.  ``tables`` are the stick tables of all sections,
     ``farm`` their names and those of their servers, ``services`` what rules answer with,
     ``reads`` what of connections they read, ``patterns`` the files that they look into,
+    ``hooks`` where they call somebody's Python, ``steers`` the sections where it may choose the way,
     ``used_acls`` what of a section's acls is used, by the ``id`` of its Settings."""
 
     problems: Problems
@@ -46,6 +49,8 @@ class Context:
     patterns: Patterns = field(default_factory=Patterns)
     used_acls: dict[int, set[str]] = field(default_factory=dict)
     users: UserLists = field(default_factory=UserLists)
+    hooks: Hooks = field(default_factory=lambda: Hooks(sample))
+    steers: set[str] = field(default_factory=set)
     watch: Watch | None = None
 
     def written(self, compiled: Compiled, text: str, where: Where | None = None) -> Compiled:

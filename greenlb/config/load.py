@@ -107,6 +107,8 @@ def _load(
         tables=context.tables,
         farm=context.farm,
         services=context.services,
+        hooks=tuple(context.hooks),
+        steered=bool(context.steers),
         reads=frozenset(context.reads),
         patterns=context.patterns,
         resolvers=resolvers(context, context.resolvers),

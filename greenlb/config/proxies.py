@@ -22,6 +22,7 @@ from greenlb.config.stats import stats
 from greenlb.config.sticks import affinity
 from greenlb.config.values import TOKEN, ConfigError
 from greenlb.model import Backend, Balance, Cookie, Format, ForwardFor, Frontend, Timeouts
+from greenlb.policy import balancewords
 from greenlb.policy.linerules import EDITS
 from greenlb.policy.logformat import compile_json
 from greenlb.policy.samples import compile_sample

@@ -15,9 +15,8 @@ from greenlb import replies
 from greenlb.exchange import Exchange
 from greenlb.message import Fields, Reply
 from greenlb.model import ALLOW, Allow, Rule
-from greenlb.policy.actions.edit import clean
-from greenlb.policy.actions.fields import field_name
 from greenlb.policy.actions.words import Words, guarded
+from greenlb.policy.heads import clean, field_name
 from greenlb.policy.regex import compile_regex, expand
 from greenlb.policy.scope import Scope
 from greenlb.policy.vocabulary import octets

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from greenlb.model import Condition
+from greenlb.model import NOWHERE, Condition, Where
 from greenlb.policy.farm import Farm
+from greenlb.policy.hooks import Hook, Hooks
 from greenlb.policy.patterns import Patterns, Reference
 from greenlb.policy.services import Services
 from greenlb.policy.stick.registry import Tables
@@ -40,7 +41,9 @@ class Scope:
     cannot be meant.  ``patterns`` are the files of patterns and maps, ``slots`` the frontend's captures, to
     which a rule may add.
     ``tables`` are all stick tables, ``farm`` knows the names of all sections and servers,
-    ``services`` what rules can answer with, ``users`` are the userlists.
+    ``services`` what rules can answer with, ``users`` are the userlists.  ``hooks`` are the places where
+    somebody's Python is called, ``steers`` gathers the sections where it may choose the way, ``where`` is the
+    line.
     """
 
     proxy: str = ""
@@ -64,6 +67,9 @@ class Scope:
     farm: Farm = field(default_factory=Farm)
     services: Services = field(default_factory=Services)
     users: UserLists = field(default_factory=UserLists)
+    hooks: Hooks = field(default_factory=Hooks)
+    steers: set[str] = field(default_factory=set)
+    where: Where = NOWHERE
 
     def arguments(self, row: Sample | Converter, texts: Sequence[str]) -> list[Any]:
         """The values of what stands between a word's parentheses.  Raises ValueError."""
@@ -75,7 +81,24 @@ class Scope:
             farm=self.farm.find,
             maps=self._map,
             users=self.users.named,
+            hooks=lambda text: self.hook(text, "py"),
         )
+
+    def hook(self, text: str, used: str) -> Hook:
+        """The place of a Python function.  Raises ValueError where nobody's Python may run: it may wait, and
+        what calls these rules cannot."""
+        if self.check:
+            raise ValueError("Python is not called in the steps of checks: use 'option python-check'")
+        if self.early:
+            raise ValueError(
+                "Python is not called before a connection is admitted; use 'tcp-request content'"
+            )
+        if self.mode != "http" and (self.response or self.log):
+            raise ValueError("Python is not called once bytes flow in mode tcp: set a variable before")
+        self.reads.add("reach")
+        hook = self.hooks.add(text, self.where, used)
+        hook.late = self.log
+        return hook
 
     def _map(self, path: str) -> Reference:
         reference = self.patterns.map(path)

@@ -39,8 +39,8 @@ WAITING: frozenset[Needs] = frozenset(("bytes", "server bytes", "inspection"))
 class Argument:
     """One argument between the parentheses.  ``kind`` is what its text must be: str, int, ipv4, ipv6,
     mask4 or mask6 (``/24``-like count or dotted), table (a stick table's name; own table: the section's
-    own where it is left out), map (the file of one), userlist (the name of one), or one of FARM.  One
-    without a name is not written."""
+    own where it is left out), map (the file of one), userlist (the name of one), hook (module:function),
+    rest (any number of them), or one of FARM.  One without a name is not written."""
 
     name: str
     kind: str = "str"
@@ -140,19 +140,23 @@ def read_arguments(
     farm: Callable[[str, str, str], Any] | None = None,
     maps: Callable[[str], Any] | None = None,
     users: Callable[[str], Any] | None = None,
+    hooks: Callable[[str], Any] | None = None,
 ) -> list[Any]:
     """The arguments' values, None for each one left out.  ``table`` finds a stick table, ``farm`` a part of
-    the farm, ``maps`` reads a map, ``users`` finds a userlist, ``own`` is the section's name.  Raises
-    ValueError."""
+    the farm, ``maps`` reads a map, ``users`` finds a userlist, ``hooks`` makes the place of a function,
+    ``own`` is the section's name.  Raises ValueError."""
     written = sum(bool(argument.name) for argument in row.arguments)
     if not written and texts == [""]:
         texts = []
-    if len(texts) > written:
+    if len(texts) > written and not (row.arguments and row.arguments[-1].kind == "rest"):
         allowed = f"{written} argument(s)" if written else "no argument"
         raise ValueError(f"'{row.name}' takes {allowed}, got {len(texts)}: {usage(row)} expected")
     values: list[Any] = []
     for number, argument in enumerate(row.arguments):
         text = texts[number] if number < len(texts) else None
+        if argument.kind == "rest":
+            values.append(tuple(texts[number:]))
+            continue
         if argument.kind in ("table", "own table") and table is not None:
             if not text and argument.kind == "own table":
                 text = own
@@ -163,7 +167,7 @@ def read_arguments(
         if argument.kind in FARM and farm is not None and (text or argument.optional):
             values.append(farm(argument.kind, text or "", own))
             continue
-        finder = {"map": maps, "userlist": users}.get(argument.kind)
+        finder = {"map": maps, "userlist": users, "hook": hooks}.get(argument.kind)
         if finder is not None and text:
             values.append(finder(text))
             continue
@@ -195,6 +199,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "str": lambda text: text,
     "map": lambda text: text,
     "userlist": lambda text: text,
+    "hook": lambda text: text,
     "int": int,
     "ipv4": ipaddress.IPv4Address,
     "ipv6": ipaddress.IPv6Address,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gevent import get_hub
 from greenlet import GreenletExit, getcurrent, greenlet
 
+from greenlb.exchange import Cut as Cut
 from greenlb.exchange import Exchange
 from greenlb.message import CHUNKED, Request
 from greenlb.net.sockets import Stream, Timeout
@@ -14,17 +15,6 @@ from greenlb.protocol.http1 import BadMessage, ChunkedBody
 
 if TYPE_CHECKING:
     from greenlb.proxy.http_mode import HttpConnection
-
-
-class Cut(Exception):
-    """The exchange ends here: the log's two flags, and the answer's status where the flags do not say
-    it (0: none)."""
-
-    def __init__(self, cause: str, phase: str, status: int | None = None) -> None:
-        super().__init__(cause + phase)
-        self.cause = cause
-        self.phase = phase
-        self.status = status
 
 
 class Upload:

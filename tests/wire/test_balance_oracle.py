@@ -13,7 +13,7 @@ import pytest
 from greenlb.exchange import Client, Exchange
 from greenlb.message import Fields, Request
 from greenlb.model import NOWHERE, Address, Bind, Frontend, Server
-from greenlb.policy import balance
+from greenlb.policy import balance, balancewords
 from tests.support.lb import Balancer, Launcher
 from tests.support.origin import Origins
 from tests.support.stream import get
@@ -118,7 +118,9 @@ def test_a_hash_names_the_same_server_everywhere(proxy: Launcher, origin: Origin
     lb = proxy(configuration(RULES, WEIGHTS), None, **origins)
     asked = 0
     for index, (rule, hash_type) in enumerate(RULES):
-        spec = balance.parse(rule.split(), balance.parse_hash_type(hash_type.split()), SAMPLES.__getitem__)
+        spec = balancewords.parse(
+            rule.split(), balancewords.parse_hash_type(hash_type.split()), SAMPLES.__getitem__
+        )
         balancer = balance.make(spec, itertools.count().__next__)
         servers = [Server(f"s{n}", n + 1, Address("127.0.0.1"), NOWHERE) for n in range(len(WEIGHTS))]
         balancer.rebuild([Paper(server, weight) for server, weight in zip(servers, WEIGHTS, strict=True)])

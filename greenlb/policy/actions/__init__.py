@@ -8,6 +8,7 @@ from greenlb.policy.actions import (
     connections,
     counters,
     fields,
+    python,
     queueing,
     redirect,
     services,
@@ -28,6 +29,7 @@ TABLE: dict[str, Action] = {
         connections,
         counters,
         queueing,
+        python,
         services,
         state,
     )

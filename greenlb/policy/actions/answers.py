@@ -12,10 +12,10 @@ from greenlb import replies
 from greenlb.exchange import Exchange
 from greenlb.message import Fields, Reply
 from greenlb.model import Rule
-from greenlb.policy.actions.edit import clean
-from greenlb.policy.actions.fields import field_name, field_value
+from greenlb.policy.actions.fields import field_value
 from greenlb.policy.actions.words import BOTH, REQUEST, TCP, Action, Value, Words
 from greenlb.policy.files import octets_of
+from greenlb.policy.heads import clean, field_name
 from greenlb.policy.logformat import compile_format
 from greenlb.policy.vocabulary import nearest, octets
 

@@ -7,8 +7,8 @@ import re
 from greenlb.exchange import Exchange
 from greenlb.message import Fields, Reply
 from greenlb.model import Rule
-from greenlb.policy.actions.edit import clean
 from greenlb.policy.actions.words import BOTH, Action, Value, Words, constant
+from greenlb.policy.heads import clean
 from greenlb.policy.logformat import compile_format
 from greenlb.policy.samples.request import path_and_query
 from greenlb.policy.vocabulary import nearest, octets

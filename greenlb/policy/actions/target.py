@@ -9,8 +9,8 @@ from greenlb import replies
 from greenlb.exchange import Exchange
 from greenlb.message import Reply, Request
 from greenlb.model import Rule
-from greenlb.policy.actions.edit import AUTHORITY, encode_unsafe, rewrite
 from greenlb.policy.actions.words import REQUEST, Action, Value, Words, constant
+from greenlb.policy.heads import AUTHORITY, encode_unsafe, put_path, put_query, rewrite
 from greenlb.policy.logformat import compile_format
 from greenlb.policy.regex import compile_regex, expand
 from greenlb.policy.samples.request import path_and_query
@@ -22,30 +22,11 @@ Put = Callable[[Request, bytes], None]
 Part = Callable[[bytes], bytes]
 
 
-def _put_path(request: Request, path: bytes) -> None:
-    """The query stays; scheme and authority too.  A target without a path is replaced as a whole."""
-    target = request.target
-    old = path_and_query(target)
-    if old is None:
-        request.target = path or b"/"
-        return
-    before = target[: len(target) - len(old)]
-    mark = old.find(b"?")
-    request.target = before + path + (old[mark:] if mark >= 0 else b"") or b"/"
-
-
 def _put_path_and_query(request: Request, path: bytes) -> None:
     target = request.target
     old = path_and_query(target)
     before = b"" if old is None else target[: len(target) - len(old)]
     request.target = before + path or b"/"
-
-
-def _put_query(request: Request, query: bytes) -> None:
-    """A question mark is added for a query, never removed."""
-    before, mark, _ = request.target.partition(b"?")
-    if mark or query:
-        request.target = before + b"?" + query
 
 
 def _put_target(request: Request, target: bytes) -> None:
@@ -128,13 +109,11 @@ _MATCH = "<regex> <fmt>"
 
 ROWS = (
     _row("set-method", "<fmt>", "Changes the method.", set_method),
-    _row("set-path", "<fmt>", "Changes the path; the query stays.", _set(_put_path)),
+    _row("set-path", "<fmt>", "Changes the path; the query stays.", _set(put_path)),
     _row("set-pathq", "<fmt>", "Changes path and query.", _set(_put_path_and_query)),
-    _row("set-query", "<fmt>", "Changes the query.", _set(_put_query)),
+    _row("set-query", "<fmt>", "Changes the query.", _set(put_query)),
     _row("set-uri", "<fmt>", "Changes the whole request target.", _set(_put_target)),
-    _row(
-        "replace-path", _MATCH, "Replaces the path when the expression matches.", _replace(_path, _put_path)
-    ),
+    _row("replace-path", _MATCH, "Replaces the path when the expression matches.", _replace(_path, put_path)),
     _row(
         "replace-pathq",
         _MATCH,

@@ -24,6 +24,7 @@ from greenlb.policy.samples import (
     headers,
     internal,
     payload,
+    python,
     refused,
     request,
     tls,
@@ -54,6 +55,7 @@ TABLE: dict[str, Sample] = {
         farm,
         internal,
         accounts,
+        python,
     )
     for row in family.ROWS
     for name in (row.name, *row.aliases)

@@ -6,6 +6,7 @@ The types and the order in which they are shown are HAProxy's (configuration man
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,13 @@ from typing import Final, NamedTuple
 
 class Type(NamedTuple):
     """A data type.  ``kind``: ``value`` is set, ``count`` is added to, ``rate`` is a count over a sliding
-    period, ``gauge`` is how many there are now (each process has its own and they are added up)."""
+    period, ``gauge`` is how many there are now (each process has its own and they are added up).  ``array``:
+    a table says how many it has; ``instead``: the single ones that an array takes the place of."""
 
     kind: str
     doc: str
+    array: bool = False
+    instead: tuple[str, ...] = ()
 
 
 TYPES: Final[dict[str, Type]] = {
@@ -38,7 +42,14 @@ TYPES: Final[dict[str, Type]] = {
     "bytes_in_rate": Type("rate", "bytes from clients in the period"),
     "bytes_out_cnt": Type("count", "bytes to clients"),
     "bytes_out_rate": Type("rate", "bytes to clients in the period"),
+    "gpc1": Type("count", "a second counter for rules to raise"),
+    "gpc1_rate": Type("rate", "how fast gpc1 is raised"),
     "server_key": Type("value", "the name of the server that the key belongs to"),
+    "http_fail_cnt": Type("count", "invalid and broken answers of servers, and 5xx but for 501 and 505"),
+    "http_fail_rate": Type("rate", "the same in the period"),
+    "gpt": Type("value", "tags for rules to set", True, ("gpt0",)),
+    "gpc": Type("count", "counters for rules to raise", True, ("gpc0", "gpc1")),
+    "gpc_rate": Type("rate", "how fast those counters are raised", True, ("gpc0_rate", "gpc1_rate")),
 }
 """All of them, in the order in which ``show table`` prints them."""
 
@@ -86,21 +97,47 @@ def per_period(rate: Rate, period: int, now: int, pending: int = 0) -> int:
     return (last * min(remain, period) + current * period) // period
 
 
+MOST_CELLS: Final = 100
+"""So many has an array at most."""
+
+
+def cell(array: str, index: int) -> str:
+    """What one of an array is called: ``gpc_rate`` 1 is ``gpc1_rate``."""
+    head, underscore, tail = array.partition("_")
+    return f"{head}{index}{underscore}{tail}"
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One data type of one table; ``period`` in ms, of a rate alone."""
+    """One data type of one table; ``period`` in ms, of a rate alone; ``count``, of an array."""
 
     name: str
     period: int = 0
+    count: int = 0
 
     @property
     def kind(self) -> str:
         return TYPES[self.name].kind
 
     @property
-    def title(self) -> str:
-        """As ``show table`` prints it: ``conn_rate(10000)``."""
-        return f"{self.name}({self.period})" if self.period else self.name
+    def cells(self) -> list[str]:
+        """The names under which its numbers are kept."""
+        return [cell(self.name, index) for index in range(self.count)] if self.count else [self.name]
+
+    @property
+    def first(self) -> str:
+        """The cell that operators mean by its name."""
+        return self.cells[0]
+
+    @property
+    def titles(self) -> list[str]:
+        """As ``show table`` prints its cells: ``conn_rate(10000)``."""
+        return [f"{name}({self.period})" if self.period else name for name in self.cells]
+
+    def __str__(self) -> str:
+        """As ``parse_columns`` reads it."""
+        count = f"[{self.count}]" if self.count else ""
+        return f"{self.name}{count}({self.period})" if self.period else f"{self.name}{count}"
 
 
 class Mark(NamedTuple):
@@ -132,23 +169,32 @@ _TAIL: Final = struct.Struct("<HHH")
 
 class Layout:
     """How the entries of a table lie in bytes: the expiry first, then the numbers (64 bits each), the
-    rates (tick, current, last), and at the end the server's name, the marks and the key."""
+    rates (tick, current, last), and at the end the server's name, the marks and the key.  ``counts`` says
+    how many each array has."""
 
-    __slots__ = ("_fixed", "at", "columns", "numbers", "periods", "rates", "text")
+    __slots__ = ("_fixed", "at", "columns", "counts", "numbers", "periods", "rates", "text")
 
     def __init__(self, columns: Iterable[Column]) -> None:
         order = list(TYPES)
         self.columns = tuple(sorted(columns, key=lambda column: order.index(column.name)))
-        self.numbers = [
-            c.name for c in self.columns if c.kind in ("count", "value") and c.name != "server_key"
-        ]
-        self.rates = [c.name for c in self.columns if c.kind == "rate"]
-        self.periods = [c.period for c in self.columns if c.kind == "rate"]
+        kept = [c for c in self.columns if c.kind in ("count", "value") and c.name != "server_key"]
+        rated = [c for c in self.columns if c.kind == "rate"]
+        self.numbers = [name for column in kept for name in column.cells]
+        self.rates = [name for column in rated for name in column.cells]
+        self.periods = [column.period for column in rated for _ in column.cells]
+        self.counts = {column.name: column.count for column in self.columns if column.count}
         self.at = {name: place for place, name in enumerate(self.numbers)} | {
             name: place for place, name in enumerate(self.rates)
         }
-        self.text = ",".join(column.title for column in self.columns)
+        self.text = ",".join(str(column) for column in self.columns)
         self._fixed = struct.Struct("<Q" + "Q" * len(self.numbers) + "QQQ" * len(self.rates))
+
+    def places(self, *wanted: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Where those are that are kept: among the numbers, and among the rates."""
+        return (
+            tuple(self.at[name] for name in wanted if name in self.numbers),
+            tuple(self.at[name] for name in wanted if name in self.rates),
+        )
 
     def blank(self, key: bytes, expire: int) -> Record:
         return Record(expire, key, [0] * len(self.numbers), [NO_RATE] * len(self.rates))
@@ -209,14 +255,17 @@ def expire_of(data: bytes) -> int:
     return moment
 
 
+_COLUMN: Final = re.compile(r"(\w+)(?:\[(\d+)\])?(?:\((\d+)\))?")
+
+
 def parse_columns(text: str) -> list[Column]:
     """``conn_cnt,conn_rate(10000)``: what ``Layout.text`` writes.  Raises ValueError."""
     found = []
     for part in text.split(",") if text else ():
-        name, bracket, rest = part.partition("(")
-        if name not in TYPES:
-            raise ValueError(f"'{name}' is no data type")
-        found.append(Column(name, int(rest.removesuffix(")")) if bracket else 0))
+        written = _COLUMN.fullmatch(part)
+        if written is None or written[1] not in TYPES:
+            raise ValueError(f"'{part}' is no data type")
+        found.append(Column(written[1], int(written[3] or 0), int(written[2] or 0)))
     return found
 
 

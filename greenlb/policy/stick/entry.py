@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from greenlb.policy.stick.columns import TYPES, Record, per_period
+from greenlb.policy.stick.columns import Record, cell, per_period
 
 if TYPE_CHECKING:
     from greenlb.policy.stick.table import Table
@@ -74,12 +74,16 @@ class Entry:
         place = table.layout.at.get(name)
         if place is None:
             return None
-        if TYPES[name].kind == "rate":
+        if name in table.layout.rates:
             period = table.layout.periods[place]
             return per_period(self.rates[place], period, table.now(), self.happened[place])
         if self.set is not None and place in self.set:
             return self.set[place] + self.added[place]
         return self.numbers[place] + self.added[place]
+
+    def cell(self, array: str, index: int) -> int | None:
+        """One of an array; None when the table keeps no such array, or none so long."""
+        return self.value(cell(array, index)) if index < self.table.layout.counts.get(array, 0) else None
 
     @property
     def trackers(self) -> int:
@@ -101,7 +105,7 @@ class Entry:
         place = self.table.layout.at.get(name)
         if place is None:
             return
-        if TYPES[name].kind == "rate":
+        if name in self.table.layout.rates:
             self.happened[place] += value - (self.value(name) or 0)
             self.touch()
             return
@@ -110,6 +114,11 @@ class Entry:
         self.set[place] = value
         self.added[place] = 0
         self.touch()
+
+    def put_cell(self, array: str, index: int, value: int) -> None:
+        """Set one of an array, where the table has it."""
+        if index < self.table.layout.counts.get(array, 0):
+            self.put(cell(array, index), value)
 
     def touch(self) -> None:
         """It is used now."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from greenlb.policy.stick.columns import TYPES, Record, per_period, wrapped
+from greenlb.policy.stick.columns import TYPES, Column, Record, per_period, wrapped
 from greenlb.policy.stick.keys import shown, typed
 from greenlb.policy.stick.registry import Tables
 from greenlb.policy.stick.store import NEVER, Busy, StoreError, identity
@@ -122,16 +122,19 @@ def line(table: Table, record: Record, now: int) -> str:
         if column.name == "server_key":
             words.append(f"server_key={record.server.decode() or '-'}")
         else:
-            words.append(f"{column.title}={value_of(table, record, column.name, now)}")
+            words += [
+                f"{title}={value_of(table, record, name, now)}"
+                for name, title in zip(column.cells, column.titles, strict=True)
+            ]
     return " ".join(words)
 
 
 def value_of(table: Table, record: Record, name: str, now: int) -> int:
-    """A column of an entry as a number."""
+    """A cell of an entry as a number."""
     if name == "conn_cur":
         return table.uses(record)[1]
     place = table.layout.at[name]
-    if TYPES[name].kind == "rate":
+    if name in table.layout.rates:
         return wrapped(name, per_period(record.rates[place], table.layout.periods[place], now))
     return wrapped(name, record.numbers[place])
 
@@ -159,18 +162,23 @@ def _filters(table: Table, words: Sequence[str], usage: str) -> list[Filter]:
         at = f"Filter entry #{number}: "
         if name not in TYPES:
             raise ValueError(f"{at}Unknown data type")
-        if name not in {column.name for column in table.layout.columns} or name == "server_key":
+        column = _column(table, name)
+        if column is None or name == "server_key":
             raise ValueError(f"{at}Data type not stored in this table")
         if not rest or rest[0] not in OPERATORS:
             raise ValueError(f'{at}Require and operator among "eq", "ne", "le", "ge", "lt", "gt"')
         if len(rest) < 2 or not _INTEGER.fullmatch(rest[1]):
             raise ValueError(f"{at}Require a valid integer value to compare against")
-        tests.append(_test(table, name, OPERATORS[rest[0]], int(rest[1])))
+        tests.append(_test(table, column.first, OPERATORS[rest[0]], int(rest[1])))
     return tests
 
 
 def _test(table: Table, name: str, compare: Callable[[int, int], bool], value: int) -> Filter:
     return lambda record, now: compare(value_of(table, record, name, now), value)
+
+
+def _column(table: Table, name: str) -> Column | None:
+    return next((column for column in table.layout.columns if column.name == name), None)
 
 
 def _changes(table: Table, words: Sequence[str]) -> list[tuple[str, int]]:
@@ -180,12 +188,13 @@ def _changes(table: Table, words: Sequence[str]) -> list[tuple[str, int]]:
         name = words[place].removeprefix("data.")
         if name == words[place] or name not in TYPES:
             raise ValueError("Unknown data type" if name != words[place] else _SET_USAGE)
-        if name not in {column.name for column in table.layout.columns}:
+        column = _column(table, name)
+        if column is None:
             raise ValueError("Data type not stored in this table")
         if place + 1 >= len(words) or not _INTEGER.fullmatch(words[place + 1]):
             raise ValueError("Require a valid integer value to store")
         if name not in ("server_key", "conn_cur"):
-            changes.append((name, int(words[place + 1])))
+            changes.append((column.first, int(words[place + 1])))
     return changes
 
 

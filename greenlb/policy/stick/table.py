@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Final
 
 from greenlb.model import StickTable
-from greenlb.policy.stick.columns import Column, Layout, Mark, Record, expire_of, raised
+from greenlb.policy.stick.columns import MOST_CELLS, Column, Layout, Mark, Record, cell, expire_of, raised
 from greenlb.policy.stick.entry import Entry
 from greenlb.policy.stick.owners import Owners
 from greenlb.policy.stick.store import NEVER, Busy, Store, StoreError, Writer
@@ -65,26 +65,22 @@ class Table:
         self._arrange()
 
     def _arrange(self) -> None:
-        columns = [Column(name, period) for name, period in self.spec.store]
+        columns = [Column(*stored) for stored in self.spec.store]
         names = {column.name for column in columns}
         if self.sticks:
             columns += [Column(n) for n in ("server_id", "server_key") if n not in names]
         self.layout = layout = Layout(columns)
         self.gauges = "conn_cur" in names
 
-        def places(*wanted: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-            return (
-                tuple(layout.at[n] for n in wanted if n in layout.numbers),
-                tuple(layout.at[n] for n in wanted if n in layout.rates),
-            )
-
+        places = layout.places
         self.on_track = places("conn_cnt", "conn_rate")
         self.on_session = places("sess_cnt", "sess_rate")
         self.on_request = places("http_req_cnt", "http_req_rate")
         self.on_error = places("http_err_cnt", "http_err_rate")
         self.on_bytes_in = places("bytes_in_cnt", "bytes_in_rate")
         self.on_bytes_out = places("bytes_out_cnt", "bytes_out_rate")
-        self.on_gpc0 = places("gpc0", "gpc0_rate")
+        self.on_failure = places("http_fail_cnt", "http_fail_rate")
+        self.on_gpc = [places(cell("gpc", index), cell("gpc_rate", index)) for index in range(MOST_CELLS)]
 
     def now(self) -> int:
         """The table's time in milliseconds."""

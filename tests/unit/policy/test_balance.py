@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from greenlb.exchange import Client, Exchange
 from greenlb.message import Fields, Request
 from greenlb.model import NOWHERE, Address, Balance, Bind, Frontend, Server
-from greenlb.policy import balance, hashing
-from greenlb.policy.balance import HashType
+from greenlb.policy import balance, balancewords, hashing
+from greenlb.policy.balancewords import HashType
+from greenlb.policy.hooks import Hook
 from greenlb.policy.shares import Shares
 
 FRONTEND = Frontend("fe", 1, NOWHERE)
@@ -66,7 +67,7 @@ def exchange(target: bytes = b"/", src: str = "192.0.2.1", **fields: bytes) -> E
 
 
 def make(text: str, servers: Sequence[Paper], hash_type: str = "map-based") -> balance.Balancer:
-    spec = balance.parse(text.split(), balance.parse_hash_type(hash_type.split()))
+    spec = balancewords.parse(text.split(), balancewords.parse_hash_type(hash_type.split()))
     balancer = balance.make(spec, itertools.count().__next__, random.Random(1).random)
     balancer.rebuild(servers)
     return balancer
@@ -134,7 +135,12 @@ def test_a_full_server_is_passed_over(algorithm: str) -> None:
 def test_nobody_is_picked_of_nobody(algorithm: str) -> None:
     words = {"url_param": "url_param id", "hdr": "hdr(x)"}.get(algorithm, algorithm)
     for hash_type in (HashType(), HashType(True)):
-        spec = balance.parse(words.split(), hash_type) if words != "hash" else hash_spec(hash_type)
+        if words == "python":
+            spec = balancewords.parse(["python", "m:f"], hook=lambda text: Hook(text, NOWHERE, "python"))
+            assert spec.hook is not None
+            spec.hook.function = lambda transaction, servers: None
+        else:
+            spec = balancewords.parse(words.split(), hash_type) if words != "hash" else hash_spec(hash_type)
         balancer = balance.make(spec, itertools.count().__next__)
         assert balancer.pick(exchange()) is None
         balancer.rebuild([])
@@ -145,7 +151,7 @@ def test_nobody_is_picked_of_nobody(algorithm: str) -> None:
 
 
 def hash_spec(hash_type: HashType) -> Balance:
-    return balance.parse(["hash", "src"], hash_type, lambda text: lambda x: b"k")
+    return balancewords.parse(["hash", "src"], hash_type, lambda text: lambda x: b"k")
 
 
 # --- by load ---
@@ -293,7 +299,7 @@ def test_polynomials_are_the_loops_they_stand_for(data: bytes) -> None:
     ],
 )
 def test_uri_keys(words: str, target: bytes, key: bytes) -> None:
-    spec = balance.parse(["uri", *words.split()])
+    spec = balancewords.parse(["uri", *words.split()])
     assert spec.key is not None
     assert spec.key(exchange(target)) == key
 
@@ -311,7 +317,7 @@ def test_uri_keys(words: str, target: bytes, key: bytes) -> None:
     ],
 )
 def test_url_param_keys(target: bytes, key: bytes | None) -> None:
-    spec = balance.parse(["url_param", "id"])
+    spec = balancewords.parse(["url_param", "id"])
     assert spec.key is not None
     assert spec.key(exchange(target)) == key
 
@@ -332,7 +338,7 @@ def test_url_param_keys(target: bytes, key: bytes | None) -> None:
     ],
 )
 def test_header_keys(words: str, value: bytes, key: bytes | None) -> None:
-    spec = balance.parse(words.split())
+    spec = balancewords.parse(words.split())
     assert spec.key is not None
     assert spec.key(exchange(x=value)) == key
     assert spec.key(exchange()) is None
@@ -351,7 +357,7 @@ def test_header_keys(words: str, value: bytes, key: bytes | None) -> None:
     ],
 )
 def test_sample_keys_are_binary(value: object, key: bytes | None) -> None:
-    spec = balance.parse(["hash", "whatever"], compile_sample=lambda text: lambda x: value)
+    spec = balancewords.parse(["hash", "whatever"], compile_sample=lambda text: lambda x: value)
     assert spec.key is not None
     assert spec.key(exchange()) == key
 
@@ -360,7 +366,7 @@ def test_a_connection_without_a_request_has_no_key() -> None:
     x = exchange()
     x.request = None
     for words in ("uri", "url_param id", "hdr(host)"):
-        spec = balance.parse(words.split())
+        spec = balancewords.parse(words.split())
         assert spec.key is not None
         assert spec.key(x) is None
 
@@ -369,10 +375,10 @@ def test_a_connection_without_a_request_has_no_key() -> None:
 
 
 def test_parse() -> None:
-    assert balance.parse([]) == Balance("roundrobin")
-    assert balance.parse(["random(3)"]).draws == 3
-    assert balance.parse(["random()"]).draws == 2
-    spec = balance.parse(["source"], HashType(True, "wt6", True))
+    assert balancewords.parse([]) == Balance("roundrobin")
+    assert balancewords.parse(["random(3)"]).draws == 3
+    assert balancewords.parse(["random()"]).draws == 2
+    spec = balancewords.parse(["source"], HashType(True, "wt6", True))
     assert (spec.algorithm, spec.consistent, spec.hash_function, spec.avalanche) == (
         "source",
         True,
@@ -391,8 +397,8 @@ def test_parse() -> None:
     ],
 )
 def test_parse_hash_type(text: str, expected: HashType) -> None:
-    assert balance.parse_hash_type(text.split()) == expected
-    assert balance.parse_hash_type(tuple(text.split())) == expected
+    assert balancewords.parse_hash_type(text.split()) == expected
+    assert balancewords.parse_hash_type(tuple(text.split())) == expected
 
 
 @pytest.mark.parametrize(
@@ -416,7 +422,7 @@ def test_parse_hash_type(text: str, expected: HashType) -> None:
 )
 def test_what_cannot_be_is_refused_in_words(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
-        balance.parse(text.split())
+        balancewords.parse(text.split())
 
 
 @pytest.mark.parametrize(
@@ -430,7 +436,7 @@ def test_what_cannot_be_is_refused_in_words(text: str, message: str) -> None:
 )
 def test_a_hash_type_that_cannot_be_is_refused_in_words(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
-        balance.parse_hash_type(text.split())
+        balancewords.parse_hash_type(text.split())
 
 
 # -- queues and shares ------------------------------------------------------------------------------
@@ -451,7 +457,7 @@ def test_leastconn_counts_the_queue_of_a_server_with_maxqueue() -> None:
 @pytest.mark.parametrize(("algorithm", "binds"), [("uri", True), ("source", True), ("roundrobin", False)])
 def test_a_hash_binds_to_its_server(algorithm: str, binds: bool) -> None:
     for consistent in (False, True):
-        made = balance.make(balance.parse([algorithm], HashType(consistent)), itertools.count().__next__)
+        made = balance.make(balancewords.parse([algorithm], HashType(consistent)), itertools.count().__next__)
         servers = farm(1, maxconn=1)
         made.rebuild(servers)
         assert made.binds(servers[0]) is binds
@@ -460,7 +466,7 @@ def test_a_hash_binds_to_its_server(algorithm: str, binds: bool) -> None:
 @pytest.mark.parametrize("algorithm", ["uri", "random"])
 def test_hash_balance_factor(algorithm: str) -> None:
     """No server has more than its share allows, by weight; without a factor one key's server has all."""
-    spec = balance.parse([algorithm], HashType(True))
+    spec = balancewords.parse([algorithm], HashType(True))
     for factor, most in ((0, None), (125, (32, 63))):
         made = balance.make(replace(spec, factor=factor), itertools.count().__next__)
         servers = farm(1, 1, 2)

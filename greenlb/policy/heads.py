@@ -6,13 +6,27 @@ import re
 from collections.abc import Callable
 
 from greenlb.message import OWS, Fields, Request
+from greenlb.policy.samples.request import path_and_query
+from greenlb.policy.vocabulary import octets
 
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # all controls but the tab
 _UNSAFE = re.compile(rb"[\x00-\x20\x7f]")
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 AUTHORITY = re.compile(rb"([A-Za-z][A-Za-z0-9+.\-]*://)([^/?#]*)")
 
 Edit = Callable[[bytes], bytes | None]
 """A value in, the new one out, None to leave it as it is."""
+
+
+def field_name(text: str) -> bytes:
+    """A field's name as it is to be spelled.  Raises ValueError: not a token, or a framing field."""
+    name = octets(text)
+    if _TOKEN.fullmatch(name) is None:
+        raise ValueError(f"'{text}' is not a header name")
+    if name.lower() in FRAMING:
+        raise ValueError(f"'{text}' says how long the body is: it is not for rules to change")
+    return name
 
 
 def clean(value: bytes) -> bytes:
@@ -42,3 +56,22 @@ def rewrite(fields: Fields, name: bytes, edit: Edit) -> None:
             fields.splice(start, end, b" " + changed)
             end = start + 1 + len(changed)
         start = fields.lower.find(mark, end)
+
+
+def put_path(request: Request, path: bytes) -> None:
+    """The query stays; scheme and authority too.  A target without a path is replaced as a whole."""
+    target = request.target
+    old = path_and_query(target)
+    if old is None:
+        request.target = path or b"/"
+        return
+    before = target[: len(target) - len(old)]
+    mark = old.find(b"?")
+    request.target = before + path + (old[mark:] if mark >= 0 else b"") or b"/"
+
+
+def put_query(request: Request, query: bytes) -> None:
+    """A question mark is added for a query, never removed."""
+    before, mark, _ = request.target.partition(b"?")
+    if mark or query:
+        request.target = before + b"?" + query
