@@ -66,6 +66,7 @@ class Follower:
         self._states: list[tuple[LiveBackend, ServerState]] = [
             (backend, state) for backend in backends for state in backend.states
         ]
+        self._contexts = {id(state): state.tls for _, state in self._states}
 
     def follow(self) -> dict[str, int]:
         """Take up what has changed; how many queued exchanges that sent elsewhere, by server."""
@@ -87,7 +88,9 @@ class Follower:
             state.throttle = standing.throttle
             state.user_weight = server.weight if standing.weight is None else standing.weight
             address = standing.address or server.address
-            if address != state.address:
+            tls = None if standing.plain else self._contexts[id(state)]
+            if address != state.address or tls is not state.tls:
+                state.tls = tls
                 backend.move(state, address)
             limit = server.maxconn if standing.maxconn is None else standing.maxconn
             if limit != state.maxconn and state.slots is not None:

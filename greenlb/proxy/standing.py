@@ -28,7 +28,7 @@ HEALTH_CHECK, AGENT_CHECK = 1, 2
 """Bits of ``paused``: checks that an operator has disabled."""
 
 _HEALTH, _ADMIN, _WEIGHT, _STOPPING, _PAUSED, _MAXCONN, _PORT, _HIGH, _LOW, _NAMED = range(10)
-_AGENT, _CHANGED, _THROTTLE, _SIZE = range(10, 14)
+_AGENT, _CHANGED, _THROTTLE, _PLAIN, _SIZE = range(10, 15)
 _UNSET: Final = 0
 _LOW_BITS: Final = (1 << 64) - 1
 _NO_HOST: Final = 1
@@ -40,7 +40,8 @@ class Standing:
     ``weight``, ``maxconn`` and ``address`` None are the configuration's.  ``stopping``: it gets what
     persistence sends, and nothing else (HAProxy's NOLB).  ``agent`` is the count of its agent's; ``changed``
     when it last went up or down, in seconds of the monotonic clock, which all processes share (0: it has
-    not); ``throttle`` the per cent of its weight and maxconn that it has while it starts slowly (0: all)."""
+    not); ``throttle`` the per cent of its weight and maxconn that it has while it starts slowly (0: all);
+    ``plain``: it is spoken to without the TLS that its line configures."""
 
     health: int | None = None
     admin: int = 0
@@ -52,6 +53,7 @@ class Standing:
     agent: int | None = None
     changed: int = 0
     throttle: int = 0
+    plain: bool = False
 
     def healthy(self, server: Server) -> bool:
         """Whether its checks, its agent and the server that it tracks let it be used, whatever operators
@@ -128,6 +130,7 @@ class Standings:
             None if cells[place + _AGENT] == _UNSET else cells[place + _AGENT] - 1,
             cells[place + _CHANGED],
             cells[place + _THROTTLE],
+            bool(cells[place + _PLAIN]),
         )
 
     def write(self, server: Server, standing: Standing) -> None:
@@ -143,6 +146,7 @@ class Standings:
         cells[place + _AGENT] = _UNSET if standing.agent is None else standing.agent + 1
         cells[place + _CHANGED] = standing.changed
         cells[place + _THROTTLE] = standing.throttle
+        cells[place + _PLAIN] = int(standing.plain)
         for cell, number in zip((_PORT, _HIGH, _LOW), _numbers(standing.address), strict=True):
             cells[place + cell] = number
         cells[place + _NAMED] = self._names[id(server)]

@@ -82,16 +82,17 @@ def _words(
     backend: Backend, stand: Stand, address: Address, changed: int, names: tuple[str, str]
 ) -> Iterable[object]:
     server, standing = stand.server, stand.standing
-    check, agent = server.check, stand.own.agent if stand.own is not None else None
+    check = stand.own.check if server.check is not None and stand.own is not None else None
+    agent = stand.own.agent if stand.own is not None else None
     status, result = _result(stand)
-    asked = agent.health.check if agent is not None else None
+    asked = agent.check if agent is not None else None
     return (
         *(backend.number, backend.name, server.number, server.name, _host(address)),
         *(_state(stand), standing.admin | (CONFIGURED_MAINTENANCE if server.disabled else 0)),
         *(stand.weight, server.weight, changed, status, result, _health(stand)),
         *(_check_bits(stand), _agent_bits(stand), 0, 0),
         *(names[0], address.port, names[1]),
-        *(int(server.tls is not None), check.port if check is not None else 0),
+        *(int(server.tls is not None and not standing.plain), check.port if check is not None else 0),
         _host(check.address if check is not None else None),
         _host(asked.address if asked is not None else None),
         asked.port if asked is not None else 0,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from greenlb.admin.runtime.asking import ASKING
 from greenlb.admin.runtime.command import Command, command
 from greenlb.admin.runtime.session import Session
 from greenlb.model import Address, Server
@@ -230,6 +231,18 @@ def _set_maxconn(session: Session, backend: LiveBackend, state: ServerState, wor
     return ""
 
 
+# --- TLS ---------------------------------------------------------------------------------------------
+
+
+def _set_tls(session: Session, backend: LiveBackend, state: ServerState, words: Sequence[str]) -> str:
+    if state.server.tls is None:
+        return "'set server <srv> ssl' cannot be set.  default-server should define ssl settings\n"
+    if not words or words[0] not in ("on", "off"):
+        return "'set server <srv> ssl' expects 'on' or 'off'.\n"
+    session.farm.change([state.server], plain=words[0] == "off")
+    return "server ssl setting updated.\n"
+
+
 # --- set server --------------------------------------------------------------------------------------
 
 WHAT: Final[Mapping[str, Change]] = {
@@ -237,8 +250,10 @@ WHAT: Final[Mapping[str, Change]] = {
     "agent": _set_agent,
     "fqdn": _set_name,
     "health": _set_health,
+    "ssl": _set_tls,
     "state": _set_state,
     "weight": _set_weight,
+    **ASKING,
 }
 """What ``set server`` sets."""
 
@@ -268,9 +283,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     _named("enable server", " (DEPRECATED)", "enable a disabled server (use 'set server' instead)", _enable),
     _named("get weight", "<bk>/<srv>", "report a server's current weight", _get_weight, "user"),
     _named("set maxconn server", "<bk>/<srv>", "change a server's maxconn setting", _set_maxconn),
-    _named(
-        "set server", "<bk>/<srv> [opts]", "change a server's state, weight, address or health", _set_server
-    ),
+    _named("set server", "<bk>/<srv> [opts]", "change a server's state, weight, address or ssl", _set_server),
     _named(
         "set weight",
         "<bk>/<srv>  (DEPRECATED)",

@@ -80,7 +80,7 @@ class ApplicationProbe(DialogueProbe):
     def wire(self) -> ApplicationWire:
         model = self._backend.model
         name = f"{model.name}/{self._state.server.name}"
-        seconds = model.timeouts.check or patience(model, self._check.inter)
+        seconds = model.timeouts.check or patience(model, self.check.inter)
         return ApplicationWire(name, self.inquire, seconds)
 
 

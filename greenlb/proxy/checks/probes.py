@@ -32,7 +32,7 @@ _FRONTENDS = {mode: Frontend("health-checks", 1, NOWHERE, mode=mode) for mode in
 
 
 class DialogueProbe:
-    """A script that is played with a server."""
+    """A script that is played with a server, which may be another one the next time."""
 
     def __init__(
         self,
@@ -46,8 +46,8 @@ class DialogueProbe:
     ) -> None:
         self._backend = backend
         self._state = state
-        self._check = check
-        self._script = script
+        self.check = check
+        self.script = script
         self._contexts = contexts
         self._serving = serving
         self._status = status
@@ -57,7 +57,7 @@ class DialogueProbe:
         start = time.monotonic()
         try:
             dialogue = Dialogue(
-                self._script,
+                self.script,
                 wire,
                 self._exchange(),
                 limit=self._backend.plane.settings.bufsize,
@@ -72,12 +72,12 @@ class DialogueProbe:
     def wire(self) -> ClosingWire:
         """What the script is played over."""
         return Connection(
-            self._state.address, self._backend.model, self._check, self._contexts, self._script.only_connects
+            self._state.address, self._backend.model, self.check, self._contexts, self.script.only_connects
         )
 
     def _exchange(self) -> Exchange:
         """What samples look at: a server, its answer, and no client."""
-        frontend = _FRONTENDS["http" if self._script.family == "http" else "tcp"]
+        frontend = _FRONTENDS["http" if self.script.family == "http" else "tcp"]
         x = Exchange(Client(frontend, _NOBODY, "127.0.0.1", 0, "127.0.0.1", 0))
         x.backend = self._backend.model
         x.server = self._state.server

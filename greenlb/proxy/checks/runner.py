@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from greenlb.model import Check, Config, Frontend, ServerTls
@@ -37,12 +38,19 @@ class Recurring:
         self.runner = runner
         self.backend = backend
         self.state = state
+        self.check = check
         self.health = Health(check)
         self.last: Result | None = None
         self.running = False
         self.probe: Probe | None = None
         self._timer: Any = None
         self._due = 0.0
+
+    def aim(self, **changes: Any) -> None:
+        """Ask elsewhere from the next turn on: other fields of its Check (``address``, ``port``)."""
+        self.check = replace(self.check, **changes)
+        if isinstance(self.probe, DialogueProbe):
+            self.probe.check = self.check
 
     def wait(self, seconds: float) -> None:
         """Take the next turn in so many seconds."""
@@ -102,6 +110,11 @@ class AgentChecked(Recurring):
     def _paused(self) -> bool:
         # In maintenance too: it may be the agent that ends it.
         return bool(self.runner.turning.farm.read(self.state.server).paused & self.bit)
+
+    def say(self, text: bytes) -> None:
+        """Send so much to the agent from the next turn on."""
+        if isinstance(self.probe, DialogueProbe):
+            self.probe.script = agent_script(text)
 
     def ended(self, result: Result) -> None:
         report = None
