@@ -147,7 +147,10 @@ class BackendNow(_Rated):
         return sum(state.chosen for state in self._live.states)
 
     def sessions(self) -> int:
-        """Exchanges: of other processes those that are with a server or wait for one."""
+        gauge = self._live.gauge
+        if gauge is not None:
+            return gauge.total()
+        # A worker that has no others may have a former one: what is with a server or waits for one there.
         elsewhere = sum(self._total(cell) - self._own[cell] for cell in self._gauges)
         return self._live.connections + elsewhere
 

@@ -10,6 +10,7 @@ from greenlb.observe.log import Log
 from greenlb.observe.stats import Books
 from greenlb.proxy.backend import LiveBackend
 from greenlb.proxy.captures import Captures
+from greenlb.proxy.counted import CountedBackend
 from greenlb.proxy.farm_now import FarmNow
 from greenlb.proxy.shared import ALONE, Alone
 
@@ -79,7 +80,10 @@ class Plane:
             self.farm.keep()
 
     def _live(self, backend: Backend, contexts: TlsContexts) -> LiveBackend:
-        return LiveBackend(backend, self, contexts)
+        gauge = self.shared.gauge(backend)
+        if gauge is None:
+            return LiveBackend(backend, self, contexts)
+        return CountedBackend(backend, self, contexts, gauge)
 
     def enter(self) -> None:
         """A client connection begins, for which a place was taken at the door."""

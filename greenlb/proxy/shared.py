@@ -42,6 +42,8 @@ clock, or 0."""
 _HUNG: Final = 3.0
 """Seconds without a heartbeat after which nothing is left to a process."""
 _DOORS: Final = "doors"
+_GAUGES: Final = "connections of "
+"""How many connections a process, its frontend or its backend has."""
 _MEMORY: Final = "/dev/shm"
 
 _WHOLE: Final = 1 << 16
@@ -51,6 +53,21 @@ _GOLDEN: Final = 40503
 Limited = Backend | Server | Frontend | Global
 Serve = Callable[[], None]
 Tick = Callable[[], int]
+
+
+class Gauge:
+    """A number that each process has a part of.  It shows its own; ``total`` tells what all have (0.2 us for
+    three of them)."""
+
+    __slots__ = ("_cells", "_place", "total")
+
+    def __init__(self, board: Board, row: int, place: int) -> None:
+        self._cells, self._place = board.row(row), place
+        read = board.across(place)
+        self.total: Callable[[], int] = lambda: sum(read())
+
+    def show(self, count: int) -> None:
+        self._cells[self._place] = count
 
 
 class Alone:
@@ -88,6 +105,10 @@ class Alone:
 
     def left(self) -> None:
         """A client connection ended."""
+
+    def gauge(self, part: Frontend | Backend | None) -> Gauge | None:
+        """How many connections a part has in all processes, or all parts have; None: there are no others."""
+        return None
 
     def loads(self, board: Board, column: int, columns: int) -> Callable[[], tuple[int, ...]] | None:
         """What all processes have on a server, or None: there are no others."""
@@ -127,6 +148,9 @@ class Shared:
             self._place(config.settings, "door")
         if doors or config.settings.maxconn:
             self._file(_DOORS)
+        if config.settings.workers != 1:
+            for part in (None, *config.frontends, *config.backends):
+                board.place(_gauge(part), 1)
         # Who takes the place of a dead process has its row, and its calls.
         self.calls = [self._pipe(row) for row in range(board.rows)]
 
@@ -154,7 +178,7 @@ class Shared:
 def standing(board: Board) -> list[int]:
     """The places of what a process says of itself for as long as it lives: to be zeroed when it ended,
     before its row is another's."""
-    waits = [place for name, place in board.places.items() if name.startswith(_WAITS)]
+    waits = [place for name, place in board.places.items() if name.startswith((_WAITS, _GAUGES))]
     load = board.place(_LOAD, _PACING)
     return [*waits, *range(load, load + _PACING)]
 
@@ -167,6 +191,7 @@ class Member(Alone):
         self._patient: set[Pace] = set()
         self._shared = shared
         self._cells = shared.board.row(row)
+        self._gauge = self.gauge(None)
         self._loads = shared.board.across(shared.load, 2)
         self._beats = shared.board.across(HEARTBEAT)
         self._load = shared.load
@@ -194,6 +219,10 @@ class Member(Alone):
                 return lseek(fd, 1, start) - 1
 
         return tick
+
+    def gauge(self, part: Frontend | Backend | None) -> Gauge | None:
+        place = self._shared.board.places.get(_gauge(part))
+        return None if place is None else Gauge(self._shared.board, self.row, place)
 
     def loads(self, board: Board, column: int, columns: int) -> Callable[[], tuple[int, ...]] | None:
         return board.across(column, columns)
@@ -316,6 +345,8 @@ class Member(Alone):
 
     def _show(self) -> None:
         self._cells[self._load] = self._connections + 1 if self._listeners > 0 else 0
+        if self._gauge is not None:
+            self._gauge.show(self._connections)
 
     def behind(self) -> list[int]:
         """The processes that accept and have clearly fewer connections than this one."""
@@ -349,6 +380,12 @@ class Member(Alone):
     def _hurry(self) -> None:
         for pace in list(self._patient):
             pace.hurry()
+
+
+def _gauge(part: Frontend | Backend | None) -> str:
+    if part is None:
+        return _GAUGES + "all"
+    return f"{_GAUGES}{'frontend' if isinstance(part, Frontend) else 'backend'} {part.name}"
 
 
 def _turns(backend: Backend) -> str:

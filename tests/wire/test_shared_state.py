@@ -167,6 +167,33 @@ def test_leastconn_counts_what_other_workers_have(greenlb: Launcher, origin: Ori
             assert client.read_response().status == 200
 
 
+def test_log_lines_count_what_all_workers_have(greenlb: Launcher, origin: Origins) -> None:
+    """ac, fc, bc and sc are the farm's; what a killed worker had is gone."""
+    stage = Stage()
+    lb = greenlb(INI % ("", "", "server s1 = 127.0.0.1:{s1}"), s1=origin.http("s1", stage.answer))
+    farm = Farm(lb)
+    with ExitStack() as stack:
+        for role, count in zip(WORKERS, (3, 2), strict=True):
+            with only(farm, role):
+                for _ in range(count):
+                    stack.enter_context(lb.connect()).send(get("/" + role[-1]))
+                eventually(lambda: stage.names.count("/" + role[-1]) == count, "all are there")  # noqa: B023
+        stage.let_go()
+        assert lb.log().counts == (5, 5, 4, 4)
+        farm.kill("worker 1")
+        farm.settled()
+        stage.let_go(20)
+        with lb.connect() as client:
+            client.send(get("/last"))
+            assert client.read_response().status == 200
+            eventually(lambda: not farm.counted()["be/s1"].values["scur"], "all are answered")
+            client.send(get("/very-last"))
+            line = lb.log_of(client)
+            while "/very-last" not in line.request:
+                line = lb.log_of(client)
+            assert line.counts == (3, 3, 0, 0)
+
+
 # -- the limit of a server -----------------------------------------------------------------------
 
 LIMITED = "server s1 = 127.0.0.1:{s1} cookie a maxconn %d\nserver s2 = 127.0.0.1:{s2} cookie b"
