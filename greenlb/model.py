@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from greenlb.message import Reply
     from greenlb.names import Resolution, Resolvers
     from greenlb.runtime import RuntimeSocket
-    from greenlb.script import Agent, External, Observe, Script
+    from greenlb.script import Agent, HealthCheck, Observe
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -426,13 +426,16 @@ class Backend(Proxy):
     abortonclose: bool = False
     retry_on: tuple[str | int, ...] = ("conn-failure",)
     smart_connect: bool = False
-    health_check: Script | External | None = None  # None: a connection says it all
+    health_check: HealthCheck | None = None  # None: a connection says it all
     log_health_checks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Global:
     maxconn: int = 0  # 0: from the descriptor limit
+    maxconnrate: int = 0  # connections, sessions, TLS sessions a second; 0: no limit
+    maxsessrate: int = 0
+    maxsslrate: int = 0
     log_targets: tuple[LogTarget, ...] = ()
     log_tag: str = "haproxy"
     log_send_hostname: str = ""  # the name to send; empty: none
@@ -448,6 +451,7 @@ class Global:
     spread_checks: int = 0  # per cent
     max_spread_checks: float | None = None
     external_check: bool = False
+    python_path: tuple[str, ...] = ()
     state_dir: str = ""  # empty: the process chooses
     workers: int | None = None  # None: one a core; 0: everything in one process
     worker_timeout: float | None = 10.0

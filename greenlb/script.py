@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from greenlb.exchange import Exchange
+    from greenlb.live import Hook
     from greenlb.model import Address, Check
 
 Text = Callable[["Exchange"], bytes]
@@ -141,6 +142,16 @@ class External:
 
     command: str
     path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PythonCheck:
+    """``option python-check``: a function to be called."""
+
+    hook: Hook
+
+
+HealthCheck = Script | External | PythonCheck
 
 
 @dataclass(frozen=True, slots=True)

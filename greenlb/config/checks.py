@@ -19,7 +19,18 @@ from greenlb.policy.actions.words import Words
 from greenlb.policy.samples import compile_sample
 from greenlb.policy.scope import Scope
 from greenlb.policy.vocabulary import octets
-from greenlb.script import Act, Connect, Expect, External, Script, Send, SendHttp, Step
+from greenlb.script import (
+    Act,
+    Connect,
+    Expect,
+    External,
+    HealthCheck,
+    PythonCheck,
+    Script,
+    Send,
+    SendHttp,
+    Step,
+)
 
 KINDS: Final = (
     "option httpchk",
@@ -31,6 +42,7 @@ KINDS: Final = (
     "option pgsql-check",
     "option ldap-check",
     "option external-check",
+    "option python-check",
 )
 """Options that exclude each other; the last one counts."""
 _ACTIONS: Final = {"set-var": state.set_var, "set-var-fmt": state.set_var_fmt, "unset-var": state.unset_var}
@@ -48,7 +60,7 @@ _FLAGS: Final = ("disable-on-404", "send-state")
 _VERSION: Final = re.compile(r"HTTP/[0-9]\.[0-9]")
 
 
-def health_check(context: Context, proxy: Settings, scope: Scope) -> Script | External | None:
+def health_check(context: Context, proxy: Settings, scope: Scope) -> HealthCheck | None:
     """How the servers of a backend are checked; None: by a connection."""
     scope = replace(scope, response=True, early=False, log=False, acls={}, check=True)
     chosen: Given | None = None
@@ -68,6 +80,8 @@ def health_check(context: Context, proxy: Settings, scope: Scope) -> Script | Ex
                 return _tcp(context, proxy, replace(scope, mode="tcp"))
             case "option external-check":
                 return _external(context, proxy)
+            case "option python-check":
+                return PythonCheck(context.hooks.add(chosen.value, chosen.where, "python-check"))
             case name:
                 words = chosen.value if isinstance(chosen.value, tuple) else ()
                 return checkprotocols.script(name.split()[1], words, replace(scope, mode="tcp"))

@@ -10,14 +10,14 @@ from greenlb.config.addresses import server_address
 from greenlb.config.values import ConfigError
 from greenlb.model import Address, Check, SendProxy, ServerTls
 from greenlb.policy.vocabulary import octets
-from greenlb.script import Agent, Connect, External, Observe, Script
+from greenlb.script import Agent, Connect, HealthCheck, Observe, Script
 
 _TIMES = ("inter", "fastinter", "downinter", "rise", "fall")
 
 
 def check(
     fields: Mapping[str, Any],
-    script: Script | External | None,
+    script: HealthCheck | None,
     address: Address,
     send_proxy: SendProxy | None,
     source: Address | None,
@@ -52,7 +52,7 @@ def _encryption(tls: Callable[[], ServerTls], alpn: tuple[str, ...]) -> ServerTl
 
 
 def _step_encryption(
-    script: Script | External | None, tls: Callable[[], ServerTls]
+    script: HealthCheck | None, tls: Callable[[], ServerTls]
 ) -> tuple[tuple[int, ServerTls], ...]:
     if not isinstance(script, Script):
         return ()
@@ -63,7 +63,7 @@ def _step_encryption(
     )
 
 
-def encrypts(fields: Mapping[str, Any], script: Script | External | None) -> bool:
+def encrypts(fields: Mapping[str, Any], script: HealthCheck | None) -> bool:
     """Whether checks speak TLS where connections do not."""
     steps = script.steps if isinstance(script, Script) else ()
     return bool(fields.get("check_ssl")) or any(isinstance(step, Connect) and step.tls for step in steps)

@@ -21,7 +21,7 @@ from greenlb.policy.farm import Farm
 from greenlb.policy.samples import compile_bytes
 from greenlb.policy.scope import Scope
 from greenlb.policy.vocabulary import nearest
-from greenlb.script import External, Script
+from greenlb.script import HealthCheck
 
 
 def declare_farm(farm: Farm, proxies: Iterable[Settings]) -> None:
@@ -42,7 +42,7 @@ def _names(line: Given) -> list[str]:
 
 
 def servers(
-    context: Context, backend: Settings, scope: Scope, script: Script | External | None = None
+    context: Context, backend: Settings, scope: Scope, script: HealthCheck | None = None
 ) -> tuple[Server, ...]:
     """A backend's servers, numbered from 1, each with the default-server keywords that stand before it."""
     defaults: dict[str, Any] = {}
@@ -83,7 +83,7 @@ class _Line:
         scope: Scope,
         line: Given,
         defaults: dict[str, Any],
-        script: Script | External | None,
+        script: HealthCheck | None,
     ) -> None:
         self.context = context
         self.backend = backend

@@ -1,4 +1,5 @@
-"""WSGI applications that are servers: they are imported in the processes that serve, and nowhere else.
+"""Python of others: WSGI applications that are servers, and functions that rules call.  It is imported in the
+processes that serve, and nowhere else.
 
 Their code expects that sockets, locks and sleeping let others work, so such a process is patched before their
 import.
@@ -20,9 +21,11 @@ from greenlb.model import Backend, Config, Server, Where, Wsgi
 from greenlb.process import privileges
 from greenlb.process.pulse import Pulse
 from greenlb.protocol.wsgi import Application
+from greenlb.proxy.checks import python
 from greenlb.proxy.checks.applications import Inquire, answer
 from greenlb.proxy.plane import Plane
 from greenlb.proxy.upstream.wsgi import AppUpstream
+from greenlb.script import PythonCheck
 
 _SKIPPED: Final = (os.path.dirname(importlib.__file__), "<frozen importlib", __file__)
 
@@ -39,39 +42,57 @@ def servers(config: Config) -> Iterator[tuple[Backend, Server, Wsgi]]:
                 yield backend, server, server.app
 
 
+def imports(config: Config) -> list[tuple[Where, str, Wsgi]]:
+    """All that is imported: where it stands, what messages call it, and what it is."""
+    found = [(s.where, f"'server {b.name}/{s.name}'", app) for b, s, app in servers(config)]
+    found += [(h.where, f"'{h}'", Wsgi(h.module, h.attribute)) for h in config.hooks]
+    return list({(where, str(app)): (where, text, app) for where, text, app in found}.values())
+
+
 def patch(config: Config) -> None:
     """Before anything of theirs is imported, and only when there is anything of theirs."""
-    if next(servers(config), None) is not None:
+    if imports(config):
         from gevent import monkey
 
         monkey.patch_all()
+        sys.path[:0] = [os.path.abspath(folder) for folder in config.settings.python_path]
 
 
 def install(config: Config, plane: Plane) -> Pulse | None:
-    """Import the applications, and give them to their servers; then somebody has to watch whether they keep
-    the process from its work.  Raises CannotImport."""
-    found = False
+    """Import the applications and functions, and put them where they are called; then somebody has to watch
+    whether they keep the process from its work.  Raises CannotImport."""
     for backend, server, app in servers(config):
         upstream = plane.backends[backend.name].state_of(server).app
         assert upstream is not None
         upstream.application = load(app)
-        found = True
-    if not found:
+    for hook in config.hooks:
+        hook.function = load(Wsgi(hook.module, hook.attribute))
+        hook.report = plane.log.failure
+    if not imports(config):
         return None
     return Pulse(lambda text: plane.log.event(4, text, plane.settings.log_targets))
 
 
 def inquirer(config: Config, plane: Plane) -> Inquire:
-    """What calls the applications of this process for their health checks."""
+    """What calls the applications and functions of this process for health checks."""
     upstreams: dict[str, AppUpstream] = {}
     for backend, server, _ in servers(config):
         app = plane.backends[backend.name].state_of(server).app
         if app is not None:
             upstreams[f"{backend.name}/{server.name}"] = app
+    hooks = {
+        f"{backend.name}/{server.name}": backend.health_check.hook
+        for backend in config.backends
+        for server in backend.servers
+        if isinstance(backend.health_check, PythonCheck)
+    }
 
     def inquire(name: str, data: bytes, seconds: float) -> bytes | None:
         limit = Timeout.start_new(seconds)
         try:
+            if name.startswith(python.PREFIX):
+                name = name.removeprefix(python.PREFIX)
+                return python.answer(hooks[name], name, data, plane.log.failure)
             return answer(upstreams, name, data, plane.log.failure)
         except Timeout as late:
             if late is not limit:
@@ -118,8 +139,9 @@ def _place(error: BaseException) -> str:
 
 
 def problems(config: Config) -> list[tuple[Where, str]]:
-    """What is wrong with the applications, tried in a process that is thrown away."""
-    if next(servers(config), None) is None:
+    """What cannot be imported, tried in a process that is thrown away."""
+    tried = imports(config)
+    if not tried:
         return []
     reader, writer = os.pipe()
     sys.stdout.flush()
@@ -132,17 +154,11 @@ def problems(config: Config) -> list[tuple[Where, str]]:
     with open(reader, "rb") as pipe:
         said = pipe.read()
     _, status = os.waitpid(pid, 0)
-    tried = [(backend, server) for backend, server, _ in servers(config)]
     if not said:
-        backend, server = tried[0]
+        where, name, _ = tried[0]
         how = os.waitstatus_to_exitcode(status)
-        return [
-            (server.where, f"'server {backend.name}/{server.name}': importing it ended with status {how}")
-        ]
-    return [
-        (tried[number][1].where, f"'server {tried[number][0].name}/{tried[number][1].name}': {text}")
-        for number, text in json.loads(said)
-    ]
+        return [(where, f"{name}: importing it ended with status {how}")]
+    return [(tried[number][0], f"{tried[number][1]}: {text}") for number, text in json.loads(said)]
 
 
 def _try(config: Config, writer: int) -> None:
@@ -151,7 +167,7 @@ def _try(config: Config, writer: int) -> None:
         patch(config)
         privileges.drop(config.settings)
         found = []
-        for number, (_, _, app) in enumerate(servers(config)):
+        for number, (_, _, app) in enumerate(imports(config)):
             try:
                 load(app)
             except CannotImport as problem:

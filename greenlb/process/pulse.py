@@ -17,6 +17,7 @@ from typing import Final
 from gevent import monkey
 
 from greenlb.net import timers
+from greenlb.policy.hooks import Hook
 from greenlb.proxy.serving import Serving
 
 LIMIT: Final = 1.0
@@ -67,6 +68,8 @@ def _busy(frame: FrameType | None) -> str:
         owner = frame.f_locals.get("self")
         if isinstance(owner, Serving) and frame.f_code is Serving.run.__code__:
             return f"{owner.name} at {at}" if at else owner.name
+        if isinstance(owner, Hook) and frame.f_code is Hook.run.__code__:
+            return f"{owner} at {at}" if at else str(owner)
         if not at or at.startswith(sys.prefix):
             at = f"{frame.f_code.co_filename}:{frame.f_lineno}"
         frame = frame.f_back

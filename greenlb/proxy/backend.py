@@ -180,7 +180,7 @@ class LiveBackend:
         self._socket_options = socket_options(model)
         self._retries = model.retries if "conn-failure" in model.retry_on else 0
         self.repeats = model.retries if set(model.retry_on) - {"conn-failure"} else 0
-        self._steered = bool(model.use_server or model.persist_rules)
+        self._steered = bool(model.use_server or model.persist_rules or plane.config.steered)
         ramps.add(self, self._limited)
         self.rebuild()
 

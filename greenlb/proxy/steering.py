@@ -1,5 +1,5 @@
 """Rules that say to which server an exchange is bound: ``use-server``, ``force-persist``,
-``ignore-persist``.  Where there are none, none of this runs."""
+``ignore-persist``, Python.  Where there are none, none of this runs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,12 @@ def choose(backend: LiveBackend, x: Exchange, usable: Usable) -> ServerState | N
 
 
 def _named(backend: LiveBackend, x: Exchange, reachable: Usable) -> Server | None:
-    """The server of the first use-server rule that holds and whose server may be used."""
+    """The server that Python chose, else that of the first use-server rule that holds, if it may be used."""
+    wanted = x.wishes.server if x.wishes is not None else ""
+    if wanted:
+        state = backend.named(wanted)
+        if state is not None and reachable(state.server):
+            return state.server
     for route in backend.model.use_server:
         name = route(x)
         if name is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent
 
-from greenlb.exchange import Client, Exchange
+from greenlb.exchange import Client, Cut, Exchange
 from greenlb.model import Proxy
 from greenlb.net.limits import Limits
 from greenlb.net.sockets import Stream
@@ -75,6 +75,8 @@ class TcpConnection:
             return
         except Refusal as refusal:
             x.ended(refusal.cause, refusal.phase)
+        except Cut as cut:
+            x.ended(cut.cause, cut.phase)
         except _Rejected as rejected:
             if rejected.action == "silent-drop":
                 self.stream.vanish()

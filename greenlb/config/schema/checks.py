@@ -127,6 +127,14 @@ CHECKS: Final = (
         example="yes",
     ),
     Option(
+        name="option python-check",
+        where=BACK,
+        kind=Text("MODULE:FUNCTION", "a Python function, such as package.module:function"),
+        doc="Checks call a Python function with a greenlb.ServerCheck, in a process that serves.  It returns "
+        "True or None for a server that is well, else False or a text that says what is wrong.",
+        example="shop.checks:database",
+    ),
+    Option(
         name="external-check",
         where=BACK,
         kind=Line("command PATH | path FOLDERS", "command or path"),

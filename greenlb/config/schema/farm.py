@@ -16,8 +16,9 @@ FARM: Final = (
         kind=Line("ALGORITHM [ARGUMENTS]", "an algorithm, such as roundrobin or leastconn"),
         field="balance",
         default="roundrobin",
-        doc="How a server is chosen: roundrobin, static-rr, leastconn, first, random, or by a hash of "
-        "source, uri, url_param NAME, hdr(NAME) or hash SAMPLE.",
+        doc="How a server is chosen: roundrobin, static-rr, leastconn, first, random, by a hash of source, "
+        "uri, url_param NAME, hdr(NAME) or hash SAMPLE, or by python MODULE:FUNCTION, which is called with a "
+        "greenlb.Transaction and a list of greenlb.Choice and returns one of them, or None.",
         example="leastconn",
     ),
     Option(

@@ -18,6 +18,7 @@ from greenlb.config.values import (
     Flag,
     Integer,
     Line,
+    Listed,
     Matching,
     Sentence,
     Size,
@@ -143,6 +144,22 @@ GLOBAL: Final = Table(
             doc="How many client connections the process serves at a time; the rest wait in the kernel.",
             example="4000",
         ),
+        *(
+            Option(
+                name=name,
+                where=_G,
+                kind=Integer(0, unit="a second"),
+                field=name,
+                default="0 (no limit)",
+                doc=f"How many {what} all frontends together accept in a second; the rest wait.",
+                example="1000",
+            )
+            for name, what in (
+                ("maxconnrate", "connections"),
+                ("maxsessrate", "connections that no tcp-request connection rule refuses"),
+                ("maxsslrate", "connections of clients that speak TLS"),
+            )
+        ),
         Option(
             name="log",
             where=_G,
@@ -217,6 +234,15 @@ GLOBAL: Final = Table(
             default="no",
             doc="Programs may be run by option external-check.",
             example="yes",
+        ),
+        Option(
+            name="python-path",
+            where=_G,
+            kind=Listed("FOLDER[,FOLDER...]", "folders, separated by commas"),
+            field="python_path",
+            doc="Where the Python of rules and applications is imported from, before the folder that greenlb "
+            "was started in and Python's own path.",
+            example="/etc/greenlb/python",
         ),
         Option(
             name="state-dir",

@@ -16,9 +16,10 @@ from greenlb.proxy.checks import agent
 from greenlb.proxy.checks.applications import ApplicationProbe, Inquire
 from greenlb.proxy.checks.external import ExternalProbe
 from greenlb.proxy.checks.probes import PLAIN, DialogueProbe, Probe, agent_script
+from greenlb.proxy.checks.python import PythonProbe
 from greenlb.proxy.health import Health, Result
 from greenlb.proxy.standing import AGENT_CHECK, HEALTH_CHECK, MAINTENANCE_BITS
-from greenlb.script import External
+from greenlb.script import External, PythonCheck
 
 if TYPE_CHECKING:
     from greenlb.proxy.backend import LiveBackend, ServerState
@@ -144,6 +145,8 @@ class Checked(Recurring):
     def _probe(self, check: Check) -> Probe:
         backend, state = self.backend, self.state
         script = backend.model.health_check or PLAIN
+        if isinstance(script, PythonCheck):
+            return PythonProbe(backend, state, self.runner.inquire)
         if isinstance(script, External):
             return ExternalProbe(backend, state, script, self.runner.frontends.get(backend.model.name))
         contexts = {}
