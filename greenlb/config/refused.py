@@ -19,7 +19,6 @@ _NO_CA: Final = "certificates are not made up while clients wait"
 _ENVIRONMENT: Final = "the environment is what it is in an INI file; a haproxy.cfg may set it"
 _SCRIPTED: Final = "watch the log: an UP or DOWN line comes with each change"
 _CLIENTS_CHOICE: Final = "the server's address would be the client's choice"
-_RATES: Final = "use 'http-request deny' or 'tcp-request connection reject' with sc_conn_rate"
 
 GLOBAL: Final[dict[str, str]] = {
     "cluster-secret": "it is for what greenlb does not speak: QUIC",
@@ -28,7 +27,7 @@ GLOBAL: Final[dict[str, str]] = {
     "h1-accept-payload-with-any-method": _STRICT,
     "issuers-chain-path": "put the chain into the certificate's file",
     **dict.fromkeys(("lua-load", "lua-load-per-thread"), _PYTHON),
-    **dict.fromkeys(("maxconnrate", "maxsessrate", "maxsslconn", "maxsslrate"), _RATES),
+    "maxsslconn": "set 'maxconn' in the frontends that speak TLS",
     "nosplice": "use 'no option splice-auto' in a haproxy.cfg, 'option splice-auto = no' in an INI file",
     "pp2-never-send-local": "checks tell what they are, as the PROXY protocol says (section 2.2)",
     **dict.fromkeys(("presetenv", "resetenv", "setenv", "unsetenv"), _ENVIRONMENT),

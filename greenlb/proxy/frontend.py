@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from greenlb.exchange import Client, Exchange
 from greenlb.message import Fields, Reply, Request, Response
@@ -16,13 +17,16 @@ from greenlb.policy.cookie_syntax import capture_request, capture_response
 from greenlb.policy.stick import tracking
 from greenlb.proxy import counted, finishing
 from greenlb.proxy.backend import LiveBackend
-from greenlb.proxy.door import Waiting
 from greenlb.proxy.http_mode import DRAIN_SECONDS, HttpConnection
 from greenlb.proxy.inspection import first_reply
 from greenlb.proxy.plane import Plane
 from greenlb.proxy.reach import Reach
 from greenlb.proxy.tcp_mode import TcpConnection, limits, splices
 from greenlb.proxy.throttle import Throttle
+
+if TYPE_CHECKING:
+    from greenlb.proxy.listener import Listener
+    from greenlb.proxy.ratelimits import RateLimits
 
 
 class LiveFrontend:
@@ -38,6 +42,7 @@ class LiveFrontend:
         self.door = plane.shared.door(model, 0) if model.maxconn else None
         limit = model.rate_limit
         self._throttle = Throttle(limit, plane.farm.session_rate(model)) if limit else None
+        self.rates: RateLimits | None = None  # of all frontends together
         settings = plane.settings
         self.bufsize = settings.bufsize
         self.head_limit = settings.bufsize - settings.maxrewrite
@@ -75,9 +80,11 @@ class LiveFrontend:
 
     # -- connections -----------------------------------------------------------------------------
 
-    def admit(self, listener: Waiting) -> bool:
+    def admit(self, listener: Listener) -> bool:
         """Take the places that a connection needs; else ``listener`` is resumed when they are free."""
         if self._throttle is not None and self._throttle.holds(listener):
+            return False
+        if self.rates is not None and self.rates.hold(listener):
             return False
         if not self.plane.door.enter(listener):
             return False

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from greenlb.board import GENERATION, Board
-from greenlb.model import Config
+from greenlb.model import Config, Global
 from greenlb.proxy.frontend import LiveFrontend
 from greenlb.proxy.listener import Listener
+from greenlb.proxy.ratelimits import KINDS, RateLimits, configured
 
 OPEN, PAUSED, STOPPED = range(3)
 """Whether a frontend accepts; what is stopped stays so."""
@@ -24,6 +25,8 @@ _STATE, _MAXCONN, _SIZE = range(3)
 _UNSET: Final = 0
 _ALL: Final = ""
 """The name that stands for the process's own ``maxconn``."""
+RATES: Final = {kind: f"rate {kind}" for kind in KINDS}
+"""And those for limits of rates: their ``maxconn`` is the limit.  No section's name has a blank."""
 _MOST: Final = 1 << 22
 
 
@@ -36,17 +39,18 @@ class FrontendState:
 
 
 class FrontendStates:
-    """The states of a configuration's frontends; the name "" has the ``maxconn`` of all together."""
+    """The states of a configuration's frontends; the name "" has the ``maxconn`` of all together,
+    those of RATES have limits of how often all together accept."""
 
     def __init__(self, config: Config, board: Board, row: int = 0) -> None:
         self._cells = board.row(row)
-        names = [_ALL, *(frontend.name for frontend in config.frontends)]
+        names = [_ALL, *RATES.values(), *(frontend.name for frontend in config.frontends)]
         self._places = {name: board.place(f"frontend {_SIZE}:{name}", _SIZE) for name in names}
 
     @staticmethod
     def width(config: Config) -> int:
         """How many cells a row needs for them."""
-        return (len(config.frontends) + 1) * _SIZE
+        return (len(config.frontends) + 1 + len(RATES)) * _SIZE
 
     def reset(self) -> None:
         """As they are configured."""
@@ -81,6 +85,9 @@ class FrontendFollower:
         self._lives = [(live, [each for each in listeners if each.live is live]) for live in lives]
         self._known = {live.model.name: FrontendState() for live, _ in self._lives}
         self._all = FrontendState()
+        self._limits: dict[str, int] = {}
+        self._rates = RateLimits(self._lives[0][0].plane) if self._lives else None
+        self._follow_rates()
 
     def follow(self) -> None:
         """Take up what has changed."""
@@ -101,6 +108,27 @@ class FrontendFollower:
         if self._all.maxconn != before.maxconn and self._lives:
             plane = self._lives[0][0].plane
             plane.door.resize(self._maxconn if self._all.maxconn is None else self._all.maxconn)
+        self._follow_rates()
+
+    def _follow_rates(self) -> None:
+        rates = self._rates
+        if rates is None:
+            return
+        for kind, limit in limits(self._lives[0][0].plane.settings, self._states).items():
+            if self._limits.get(kind, 0) != limit:
+                self._limits[kind] = limit
+                rates.limit(kind, limit)
+        for live, _ in self._lives:
+            live.rates = rates if rates.any else None
+
+
+def limits(settings: Global, states: FrontendStates) -> dict[str, int]:
+    """How often all frontends together may accept just now, by kind; 0: as often as somebody comes."""
+    told = {kind: states.read(name).maxconn for kind, name in RATES.items()}
+    return {
+        kind: told[kind] or 0 if told[kind] is not None else most
+        for kind, most in configured(settings).items()
+    }
 
 
 def _turn(listeners: Iterable[Listener], state: int) -> None:

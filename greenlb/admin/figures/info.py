@@ -16,6 +16,8 @@ from greenlb.admin.figures.text import Typed
 from greenlb.admin.runtime.operations import Operations
 from greenlb.observe.sampler import Rates
 from greenlb.observe.vitals import Process, processes
+from greenlb.proxy.frontend_state import limits
+from greenlb.proxy.ratelimits import TLS
 
 NAME: Final = "HAProxy"
 """Clients talk to nobody else (haproxyadmin); the version says who it is."""
@@ -108,6 +110,10 @@ def _limit(facts: Facts) -> int:
     return maxconn(facts.farm)
 
 
+def _rate(kind: str) -> Tell:
+    return lambda facts: limits(facts.settings, facts.farm.fronts)[kind]
+
+
 def _front(name: str) -> Tell:
     return lambda facts: facts.front.get(name, 0)
 
@@ -171,7 +177,9 @@ ITEMS: Final[tuple[Item, ...]] = (
         lambda f: f.rates.connections,
         "current_connection_rate",
     ),
-    Item(27, "ConnRateLimit", "CLP", "u32", "limit of ConnRate", _none, "limit_connection_rate"),
+    Item(
+        27, "ConnRateLimit", "CLP", "u32", "limit of ConnRate", _rate("connections"), "limit_connection_rate"
+    ),
     Item(
         28,
         "MaxConnRate",
@@ -190,7 +198,7 @@ ITEMS: Final[tuple[Item, ...]] = (
         lambda f: f.rates.sessions,
         "current_session_rate",
     ),
-    Item(30, "SessRateLimit", "CLP", "u32", "limit of SessRate", _none, "limit_session_rate"),
+    Item(30, "SessRateLimit", "CLP", "u32", "limit of SessRate", _rate("sessions"), "limit_session_rate"),
     Item(
         31,
         "MaxSessRate",
@@ -209,7 +217,7 @@ ITEMS: Final[tuple[Item, ...]] = (
         lambda f: f.rates.tls,
         "current_ssl_rate",
     ),
-    Item(33, "SslRateLimit", "CLP", "u32", "limit of SslRate", _none, "limit_ssl_rate"),
+    Item(33, "SslRateLimit", "CLP", "u32", "limit of SslRate", _rate(TLS), "limit_ssl_rate"),
     Item(
         34,
         "MaxSslRate",

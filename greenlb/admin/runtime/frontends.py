@@ -9,10 +9,15 @@ from typing import Final
 from greenlb.admin.runtime.command import Command, command
 from greenlb.admin.runtime.session import Session
 from greenlb.model import Frontend
-from greenlb.proxy.frontend_state import OPEN, PAUSED, STOPPED, FrontendState
+from greenlb.proxy.frontend_state import OPEN, PAUSED, RATES, STOPPED, FrontendState
 
 _WARNING: Final = 4
 _ALL: Final = ""
+_RATE_LIMITS: Final = """'set rate-limit' only supports :
+   - 'connections global' to set the per-process maximum connection rate
+   - 'sessions global' to set the per-process maximum session rate
+   - 'ssl-sessions global' to set the per-process maximum SSL session rate
+"""
 _NOTHING: Final = "has no 'maxconn' in the configuration: it cannot be given one at run time.\n"
 
 Change = Callable[[Session, Frontend, FrontendState, Sequence[str]], str]
@@ -98,6 +103,18 @@ def _set_global_maxconn(session: Session, words: Sequence[str]) -> str:
     return ""
 
 
+def _set_rate_limit(session: Session, words: Sequence[str]) -> str:
+    if len(words) < 2 or words[0] not in RATES or words[1] != "global":
+        return _RATE_LIMITS
+    number = words[2] if len(words) > 2 else ""
+    if not number.lstrip("-").isdecimal():
+        return "Expects an integer value.\n"
+    if int(number) < 0:
+        return "Value out of range.\n"
+    _write(session, RATES[words[0]], FrontendState(maxconn=int(number)))
+    return ""
+
+
 def _show_backends(session: Session, words: Sequence[str]) -> str:
     return "# name\n" + "".join(f"{backend.name}\n" for backend in session.farm.config.backends)
 
@@ -117,6 +134,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "change the per-process maxconn setting",
         _set_global_maxconn,
     ),
+    command("set rate-limit", "admin", "<setting> <value>", "change a rate limiting value", _set_rate_limit),
     command("show backend", "user", "", "list backends in the current running config", _show_backends),
     _named("shutdown frontend", "<frontend>", "stop a specific frontend", _shutdown),
 )
