@@ -130,6 +130,10 @@ class Reach(Protocol):
 
     def tcp_info(self) -> bytes | None: ...
 
+    def set_option(self, level: int, option: int, value: int) -> None: ...
+
+    def hint(self, x: Exchange, fields: bytes) -> None: ...
+
     def hold(self, forward: Any, data: bytes, response: Response) -> None: ...
 
     def release(self) -> bytes: ...
@@ -195,7 +199,8 @@ class Wishes:
     offset in milliseconds (see ``proxy.queue``).  ``forced``: to the server that is bound, be it down, and to
     no other; ``unbound``: persistence does not count; ``once``: only what reached no server is tried again;
     ``backend`` and ``server`` are those that Python chose;
-    ``coding``: which of the configured algorithms compresses the answer."""
+    ``coding``: which of the configured algorithms compresses the answer; ``timeouts`` in place of the
+    backend's."""
 
     priority: tuple[int, int] = (0, 0)
     forced: bool = False
@@ -204,6 +209,7 @@ class Wishes:
     backend: str = ""
     server: str = ""
     coding: int | None = None
+    timeouts: dict[str, float | None] | None = None
 
 
 class Exchange:

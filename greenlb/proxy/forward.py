@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from greenlb.exchange import Exchange
@@ -61,6 +62,7 @@ class Forward:
         "backend",
         "conn",
         "request",
+        "timeouts",
         "upload",
         "upstream",
         "x",
@@ -71,6 +73,9 @@ class Forward:
         self.x = x
         self.request = request
         self.backend = backend
+        self.timeouts = backend.model.timeouts
+        if x.wishes is not None and x.wishes.timeouts is not None:
+            self.timeouts = replace(self.timeouts, **x.wishes.timeouts)
         self.upstream: Upstream
         self.upload = Upload(conn, x, request) if request.length else None
 
@@ -158,7 +163,7 @@ class Forward:
 
     def _send_request(self, upstream: Upstream, data: bytes) -> None:
         """The head and first body, and the way for the rest.  Raises Stale, Cut."""
-        timeout = self.backend.model.timeouts.server
+        timeout = self.timeouts.server
         try:
             upstream.stream.send(data, timeout)
         except Timeout:
@@ -233,9 +238,7 @@ class Forward:
     def _read_server(self, first: bool) -> bytes:
         stream = self.upstream.stream
         try:
-            data = stream.recv(
-                self.conn.live.bufsize, None if self._uploading else self.backend.model.timeouts.server
-            )
+            data = stream.recv(self.conn.live.bufsize, None if self._uploading else self.timeouts.server)
         except Timeout:
             raise self._upload_cut or Cut("s", "H") from None
         except OSError:
@@ -290,6 +293,8 @@ class Forward:
             fields.remove(b"transfer-encoding")
         if not keep:
             extra = b"Connection: close\r\n"
+            if request.bodiless:  # though the server was perhaps asked for more
+                length, decode, response.keep_alive = 0, False, False
         else:
             extra = b"" if request.http11 else b"Connection: keep-alive\r\n"
         # The version is ours, not the client's: the highest we conform to (RFC 9110 section 6.2).
@@ -345,7 +350,7 @@ class Forward:
             self._send(data)
 
     def _splice(self, left: int) -> int:
-        timeouts = self.backend.model.timeouts
+        timeouts = self.timeouts
         try:
             moved = relay.splice(
                 self.upstream.stream,
@@ -393,7 +398,7 @@ class Forward:
     def _body_part(self, size: int) -> bytes:
         """The next bytes of the response's body; b"" at its end.  Raises Cut."""
         try:
-            return self.upstream.stream.recv(size, self.backend.model.timeouts.server)
+            return self.upstream.stream.recv(size, self.timeouts.server)
         except Timeout:
             raise self._upload_cut or Cut("s", "D") from None
         except OSError:
@@ -448,7 +453,7 @@ class Forward:
         x.status = response.status
         self._send(head + data)
         early, conn.buffer = conn.buffer, b""
-        live, backend = conn.live.model.timeouts, self.backend.model.timeouts
+        live, backend = conn.live.model.timeouts, self.timeouts
         ended = relay.tunnel(
             conn.stream,
             self.upstream.stream,

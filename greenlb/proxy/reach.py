@@ -5,6 +5,7 @@ One of these exists where some rule reads such a thing (``Config.reads``); elsew
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -48,6 +49,22 @@ class Reach:
         except OSError:
             return None
 
+    def set_option(self, level: int, option: int, value: int) -> None:
+        """Of the client's socket.  What the kernel does not let us set stays as it is, as in HAProxy."""
+        with contextlib.suppress(OSError):
+            sock = self._stream.sock
+            if option == socket.IP_TOS and sock.family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, value)
+            sock.setsockopt(level, option, value)
+
+    def hint(self, x: Exchange, fields: bytes) -> None:
+        """Send a 103 with these fields (RFC 8297).  Raises Cut."""
+        conn = self.connection
+        if conn is not None:
+            data = b"HTTP/1.1 103 Early Hints\r\n" + fields + b"\r\n"
+            self._send_interim(conn, data)
+            x.bytes_out += len(data)
+
     # -- the request's body ----------------------------------------------------------------------
 
     def body(self, x: Exchange) -> bytes:
@@ -80,14 +97,14 @@ class Reach:
             if request.expect_continue:
                 request.expect_continue = False
                 request.fields.remove(b"expect")
-                self._send_continue(conn)
+                self._send_interim(conn, _CONTINUE)
             conn.buffer += self._more(conn, x, limit - len(conn.buffer), deadline)
         x.head_done = time.monotonic()
 
-    def _send_continue(self, conn: HttpConnection) -> None:
+    def _send_interim(self, conn: HttpConnection, data: bytes) -> None:
         """Raises Cut."""
         try:
-            conn.stream.send(_CONTINUE, conn.live.model.timeouts.client)
+            conn.stream.send(data, conn.live.model.timeouts.client)
         except Timeout:
             raise Cut("c", "R", 408) from None
         except OSError:

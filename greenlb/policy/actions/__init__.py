@@ -8,6 +8,8 @@ from greenlb.policy.actions import (
     connections,
     counters,
     fields,
+    packets,
+    patterns,
     python,
     queueing,
     redirect,
@@ -28,6 +30,8 @@ TABLE: dict[str, Action] = {
         redirect,
         connections,
         counters,
+        packets,
+        patterns,
         queueing,
         python,
         services,
@@ -52,34 +56,30 @@ FINAL = frozenset(
 )
 """Actions behind which no rule of the list is asked."""
 
-_TRACKING = "stick tables have gpc0 and gpt0 alone"
-_RUNTIME = "patterns and maps are fixed once they are loaded"
-
 REFUSED: dict[str, str] = {
-    "add-acl": _RUNTIME,
-    "del-acl": _RUNTIME,
-    "del-map": _RUNTIME,
-    "set-map": _RUNTIME,
     "cache-use": "there is no cache",
     "cache-store": "there is no cache",
-    "do-resolve": "names are resolved at start",
-    "early-hint": "only the server's own 103 answers are passed on",
+    "do-resolve": "servers have their names looked up while greenlb runs ('resolvers'), clients do not",
+    "expect-netscaler-cip": "NetScaler's protocol is not read: use 'expect-proxy layer4'",
     "normalize-uri": "it is experimental in HAProxy",
-    "sc-inc-gpc": _TRACKING,
-    "sc-inc-gpc1": _TRACKING,
-    "sc-set-gpt": _TRACKING,
     "send-spoe-group": "there is no SPOE",
-    "set-dst": "servers are reached at their configured addresses",
-    "set-dst-port": "servers are reached at their configured addresses",
-    "set-mark": "packets are not marked",
-    "set-nice": "requests have no priorities",
-    "set-src-port": "the port of a connection is what it is",
-    "set-timeout": "timeouts belong to sections",
-    "set-tos": "packets are not marked",
-    "strict-mode": "a rewrite that fails is always an error",
-    "wait-for-handshake": "a request is read after the handshake",
+    "set-nice": "requests are served as they come; for queues there is 'set-priority-class'",
+    "switch-mode": "a frontend has one mode: bind each protocol to a port of its own",
 }
-"""Actions of HAProxy that have no meaning here, or none so far: why."""
+"""Actions of HAProxy that have no meaning here: why."""
+
+_ADDRESSES = "the addresses of a connection are for 'tcp-request session' to change"
+_PACKETS = "use it in 'tcp-request session'"
+
+MISPLACED: dict[tuple[str, str], str] = {
+    ("http-request", "set-src-port"): _ADDRESSES,
+    ("http-request", "set-dst"): _ADDRESSES,
+    ("http-request", "set-dst-port"): _ADDRESSES,
+    ("tcp-request content", "use-service"): "services speak HTTP: use 'http-request use-service'",
+    ("tcp-request connection", "set-mark"): _PACKETS,
+    ("tcp-request connection", "set-tos"): _PACKETS,
+}
+"""(rule list, action): actions that HAProxy has in that list too, and why they are not in it here."""
 
 
 def find(word: str, keyword: str) -> Action:
@@ -92,6 +92,8 @@ def find(word: str, keyword: str) -> Action:
         if name in REFUSED:
             raise ValueError(f"'{keyword} {name}' is not supported: {REFUSED[name]}")
         raise ValueError(f"unknown action '{name}' for {keyword}{nearest(name, known)}")
+    if (keyword, name) in MISPLACED:
+        raise ValueError(f"'{keyword} {name}' is not supported: {MISPLACED[keyword, name]}")
     if keyword not in row.stages:
         raise ValueError(f"'{name}' is not an action of {keyword}, but of {row.stages[0]}")
     return row

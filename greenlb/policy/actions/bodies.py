@@ -6,11 +6,9 @@ import re
 
 from greenlb.exchange import Exchange
 from greenlb.model import Rule
-from greenlb.policy.actions.words import BOTH, Action, Words
+from greenlb.policy.actions.words import BOTH, Action, Words, seconds
 
-_TIME = re.compile(r"(\d+)(us|ms|s|m|h|d)?")
 _SIZE = re.compile(r"(\d+)([kmg]?)")
-_SECONDS = {"us": 1e-6, "ms": 1e-3, None: 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -31,10 +29,9 @@ def waiting(seconds: float | None, least: int = 0, response: bool = False) -> Ru
 def wait_for_body(words: Words) -> Rule:
     if not words.accept("time"):
         raise ValueError("'wait-for-body' expects 'time' and how long, such as 'time 1s'")
-    text = words.take("a time")
-    time = _TIME.fullmatch(text)
-    if time is None or not int(time[1]):
-        raise ValueError(f"'wait-for-body' expects a time such as 500ms or 1s, got '{text}'")
+    time = seconds(words.take("a time"))
+    if not time:
+        raise ValueError("'wait-for-body' expects a time of more than 0")
     least = 0
     if words.accept("at-least"):
         text = words.take("a number of bytes")
@@ -44,7 +41,7 @@ def wait_for_body(words: Words) -> Rule:
         least = int(size[1]) * _UNITS[size[2]]
     response = words.scope.response
     words.scope.reads.add("response body" if response else "body")
-    return waiting(int(time[1]) * _SECONDS[time[2]], least, response)
+    return waiting(time, least, response)
 
 
 ROWS = (

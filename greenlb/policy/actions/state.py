@@ -3,6 +3,8 @@ level, captures, the client's address, the end of a rule list."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from greenlb import replies
 from greenlb.exchange import Exchange
 from greenlb.model import ALLOW, Rule
@@ -116,13 +118,62 @@ def capture(words: Words) -> Rule:
 
 def set_src(words: Words) -> Rule:
     value = samples.compile_as(expression(words), "ip", words.scope)
+    early = words.scope.early
 
     def rule(x: Exchange) -> None:
         found = value(x)
         if found is not None:
             x.src = address_text(found)
+            if early:  # the requests of the connection begin with it
+                x.client.src = x.src
 
     return rule
+
+
+def set_dst(words: Words) -> Rule:
+    _connections_alone(words)
+    value = samples.compile_as(expression(words), "ip", words.scope)
+
+    def rule(x: Exchange) -> None:
+        found = value(x)
+        if found is not None:
+            x.client.dst = address_text(found)
+
+    return rule
+
+
+def _connections_alone(words: Words) -> None:
+    """Raises ValueError where one connection has many requests."""
+    if not words.scope.early and words.scope.mode == "http":
+        raise ValueError(
+            f"'{words.action}' belongs into 'tcp-request session' in mode http: it is the connection's"
+        )
+
+
+def set_port(side: str) -> Callable[[Words], Rule]:
+    def compile_action(words: Words) -> Rule:
+        _connections_alone(words)
+        value = samples.compile_as(expression(words), "int", words.scope)
+
+        def rule(x: Exchange) -> None:
+            found = value(x)
+            if found is not None:
+                setattr(x.client, side, found & 0xFFFF)
+
+        return rule
+
+    return compile_action
+
+
+def nothing_to_do(words: Words) -> Rule:
+    return lambda x: None
+
+
+def strict_mode(words: Words) -> Rule:
+    text = words.take("'on'")
+    if text != "on":
+        raise ValueError(f"'strict-mode' is always on: a rewrite that fails is an error; got '{text}'")
+    return lambda x: None
 
 
 def set_status(words: Words) -> Rule:
@@ -159,8 +210,25 @@ ROWS = (
         capture,
     ),
     Action(
-        "set-src", (REQUEST, CONTENT), "<expr>", "Changes the client's address for rules and logs.", set_src
+        "set-src",
+        (REQUEST, *TCP[:3]),
+        "<expr>",
+        "Changes the client's address for rules, logs and PROXY headers.",
+        set_src,
     ),
+    Action("set-src-port", TCP[:3], "<expr>", "Changes the client's port likewise.", set_port("src_port")),
+    Action(
+        "set-dst", TCP[:3], "<expr>", "Changes the address that the client connected to likewise.", set_dst
+    ),
+    Action("set-dst-port", TCP[:3], "<expr>", "Changes the port of that likewise.", set_port("dst_port")),
+    Action(
+        "wait-for-handshake",
+        (REQUEST,),
+        "",
+        "Nothing: a request is read behind the whole handshake, early data is not accepted.",
+        nothing_to_do,
+    ),
+    Action("strict-mode", HTTP, "on", "A rewrite that fails is an error, as it always is.", strict_mode),
     Action(
         "set-status",
         (RESPONSE, AFTER),

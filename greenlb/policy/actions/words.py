@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ CONTENT, TCP_RESPONSE = "tcp-request content", "tcp-response content"
 BOTH = (REQUEST, RESPONSE)
 HTTP = (*BOTH, AFTER)
 TCP = (CONNECTION, SESSION, CONTENT, TCP_RESPONSE)
+
+_TIME = re.compile(r"(\d+)(us|ms|s|m|h|d)?")
+_SECONDS = {"us": 1e-6, "ms": 1e-3, None: 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 Value = Callable[[Exchange], bytes]
 """A rendered format."""
@@ -86,6 +90,14 @@ class Action:
     arguments: str
     doc: str
     compile: Callable[[Words], Rule]
+
+
+def seconds(text: str) -> float:
+    """A time as HAProxy writes it, a bare number being milliseconds.  Raises ValueError."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise ValueError(f"expected a time such as 500ms or 1s, got '{text}'")
+    return int(found[1]) * _SECONDS[found[2]]
 
 
 def guarded(rule: Rule, condition: Condition | None) -> Rule:

@@ -78,7 +78,10 @@ class AppCall(Serving):
     def __init__(
         self, conn: HttpConnection, x: Exchange, request: Request, backend: LiveBackend, label: str
     ) -> None:
-        super().__init__(conn, x, request, backend.model.timeouts.server)
+        timeout = backend.model.timeouts.server
+        if x.wishes is not None and x.wishes.timeouts is not None:
+            timeout = x.wishes.timeouts.get("server", timeout)
+        super().__init__(conn, x, request, timeout)
         self.backend = backend
         self.abort = backend.model.abortonclose
         self.name = label
