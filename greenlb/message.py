@@ -236,6 +236,11 @@ class Request:
         return self.target.partition(b"?")[2]
 
     @property
+    def bodiless(self) -> bool:
+        """Whether the client waits for a head alone: what it asked counts, whatever rules make of it."""
+        return self.line.startswith(b"HEAD ") or (self.method == b"HEAD" and not self.line)
+
+    @property
     def version(self) -> bytes:
         return b"1.1" if self.http11 else b"1.0"
 

@@ -153,7 +153,7 @@ def make(status: int, cause: str = "L", phase: str = "R") -> Reply:
 def render(reply: Reply, *, keep: bool, request: Request | None) -> bytes:
     """The bytes of a reply to ``request`` (None: it could not be read).  ``keep``: the connection goes
     on.  HEAD gets no body, nor do 204 and 304 (RFC 9110 section 6.4.1)."""
-    bodyless = request is not None and request.method == b"HEAD"
+    bodyless = request is not None and request.bodiless
     if reply.raw is not None:
         return reply.raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if bodyless else reply.raw
     fields = reply.fields.raw

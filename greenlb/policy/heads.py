@@ -58,6 +58,29 @@ def rewrite(fields: Fields, name: bytes, edit: Edit) -> None:
         start = fields.lower.find(mark, end)
 
 
+def put_method(request: Request, method: bytes) -> bool:
+    """False, and nothing is changed: it is no method, or it would begin or spare a tunnel.
+
+    The client knows the end of its answer by the method that it sent (RFC 9112 section 6.3): where that is no
+    longer the server's, the exchange is the last of its connection."""
+    old = request.method
+    if _TOKEN.fullmatch(method) is None or (method != old and b"CONNECT" in (method, old)):
+        return False
+    request.method = method
+    if method != old and b"HEAD" in (method, old):
+        request.keep_alive = False
+    return True
+
+
+def put_target(request: Request, target: bytes) -> None:
+    """Host follows the authority of an absolute target."""
+    request.target = target or b"/"
+    match = AUTHORITY.match(target)
+    if match is not None:
+        authority = match.group(2).rpartition(b"@")[2]
+        rewrite(request.fields, b"host", lambda value: authority)
+
+
 def put_path(request: Request, path: bytes) -> None:
     """The query stays; scheme and authority too.  A target without a path is replaced as a whole."""
     target = request.target

@@ -16,7 +16,7 @@ from greenlb.exchange import Exchange
 from greenlb.message import Fields, Reply
 from greenlb.model import ALLOW, Allow, Rule
 from greenlb.policy.actions.words import Words, guarded
-from greenlb.policy.heads import clean, field_name
+from greenlb.policy.heads import clean, field_name, put_method, put_target
 from greenlb.policy.regex import compile_regex, expand
 from greenlb.policy.scope import Scope
 from greenlb.policy.vocabulary import octets
@@ -148,9 +148,9 @@ def _editing_request(edit: Edit) -> Rule:
         changed = edit(first)
         if changed:  # a request without its first line is none: reqdel leaves that one alone
             match = _REQUEST_LINE.fullmatch(changed)
-            if match is None:
+            if match is None or not put_method(request, match[1]):
                 return replies.make(500, "P", "R")
-            request.method, request.target = match[1], match[2]
+            put_target(request, match[2])
         return None if _edit_fields(request.fields, lines, edit) else replies.make(500, "P", "R")
 
     return rule

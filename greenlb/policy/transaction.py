@@ -23,6 +23,7 @@ from greenlb.policy.heads import (
     clean,
     encode_unsafe,
     field_name,
+    put_method,
     put_path,
     put_query,
     set_authority,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 Value = str | bytes | int | bool | ipaddress.IPv4Address | ipaddress.IPv6Address
 """What a variable holds, and what ``py(...)`` may give."""
 
-_METHOD: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _COOKIE: Final = re.compile(r'\s*([^=;\s]+)\s*=\s*("[^"]*"|[^;]*)')
 
 
@@ -119,9 +119,8 @@ class Request:
 
     @method.setter
     def method(self, value: str) -> None:
-        if _METHOD.fullmatch(value) is None:
-            raise ValueError(f"'{value}' is not a method")
-        self._head.method = octets(value)
+        if not put_method(self._head, octets(value)):
+            raise ValueError(f"'{value}' is not a method that may take the place of '{self.method}'")
 
     @property
     def target(self) -> str:

@@ -140,7 +140,7 @@ class Compressor:
             _weaken(fields)
             _vary(fields)
             return None
-        head = request.method == b"HEAD"
+        head = request.bodiless or request.method == b"HEAD"
         if not self._may(response, head):
             return None
         coding, make = self._codings[number]

@@ -290,7 +290,7 @@ class Call:
     def __init__(self, request: Request, sink: Sink) -> None:
         self._sink = sink
         self._http11 = request.http11
-        self._bodiless = request.method == b"HEAD"
+        self._bodiless = request.bodiless or request.method == b"HEAD"
         self._head: Response | None = None
         self._left = 0  # of a counted body
         self.begun = False

@@ -27,8 +27,11 @@ class MixedForward(Forward):
         try:
             return super().run()
         except ToApplication as to:
-            if request.length:  # what was taken of the body was not sent anywhere yet
-                conn.buffer, conn.rest, x.bytes_in = buffer, request.length, received
+            if self.upload is not None:  # what was taken of the body is the application's now
+                kept = self.upload.kept or b""
+                first = buffer[: x.bytes_in - received - len(kept)]
+                conn.buffer = first + kept + conn.buffer
+                conn.rest, x.bytes_in = request.length, received
             return wsgi.call(conn, x, request, self.backend, to.upstream)
 
 

@@ -19,7 +19,16 @@ from greenlb.message import CHUNKED, UNTIL_CLOSE, Reply, Request, Response
 from greenlb.net import certs, timers
 from greenlb.net.sockets import Timeout
 from greenlb.protocol.http1 import HOP_BY_HOP, BadMessage
-from greenlb.protocol.wsgi import Application, Body, Call, Environ, Errors, FileWrapper, environ
+from greenlb.protocol.wsgi import (
+    Application,
+    ApplicationError,
+    Body,
+    Call,
+    Environ,
+    Errors,
+    FileWrapper,
+    environ,
+)
 from greenlb.proxy.upload import Cut
 from greenlb.proxy.watch import gone
 
@@ -173,8 +182,6 @@ class Serving:
         conn.broken = begun and not self._whole
         if isinstance(cut, Cut):
             raise cut from None
-        if isinstance(error, GreenletExit):
-            raise error
         if isinstance(error, BadMessage):  # it is the client who broke his contract
             raise Cut("P", "D" if begun else "R", 400)
         conn.live.plane.log.failure(f"{self.name} failed at {_printable(self.request)}", error)
@@ -223,9 +230,12 @@ class Serving:
         self.conn.stream.park(self._awake, self.timeout)
 
     def _pause(self) -> None:
-        """We have it."""
+        """We have it.  Raises ApplicationError: what an earlier call left behind must not touch the exchange
+        that has the connection now."""
         if self._cut is not None:
             raise self._cut
+        if self.conn.serving is not self:
+            raise ApplicationError("write() or wsgi.input was used after the call that it belongs to")
         self._waits = False
         self.conn.stream.unpark()
         timers.end(self._timer)

@@ -10,7 +10,7 @@ from greenlb.exchange import Exchange
 from greenlb.message import Reply, Request
 from greenlb.model import Rule
 from greenlb.policy.actions.words import REQUEST, Action, Value, Words, constant
-from greenlb.policy.heads import AUTHORITY, encode_unsafe, put_path, put_query, rewrite
+from greenlb.policy.heads import encode_unsafe, put_method, put_path, put_query, put_target
 from greenlb.policy.logformat import compile_format
 from greenlb.policy.regex import compile_regex, expand
 from greenlb.policy.samples.request import path_and_query
@@ -27,15 +27,6 @@ def _put_path_and_query(request: Request, path: bytes) -> None:
     old = path_and_query(target)
     before = b"" if old is None else target[: len(target) - len(old)]
     request.target = before + path or b"/"
-
-
-def _put_target(request: Request, target: bytes) -> None:
-    """Host follows the authority of an absolute target."""
-    request.target = target or b"/"
-    match = AUTHORITY.match(target)
-    if match is not None:
-        authority = match.group(2).rpartition(b"@")[2]
-        rewrite(request.fields, b"host", lambda value: authority)
 
 
 def _path(target: bytes) -> bytes:
@@ -91,11 +82,8 @@ def set_method(words: Words) -> Rule:
     value = _format(text, words.scope)
 
     def rule(x: Exchange) -> Reply | None:
-        method = value(x)
-        if _TOKEN.fullmatch(method) is None:
+        if x.request is not None and not put_method(x.request, value(x)):
             return replies.make(500, "P", "R")  # a rewrite that fails is an internal error, as in HAProxy
-        if x.request is not None:
-            x.request.method = method
         return None
 
     return rule
@@ -112,7 +100,7 @@ ROWS = (
     _row("set-path", "<fmt>", "Changes the path; the query stays.", _set(put_path)),
     _row("set-pathq", "<fmt>", "Changes path and query.", _set(_put_path_and_query)),
     _row("set-query", "<fmt>", "Changes the query.", _set(put_query)),
-    _row("set-uri", "<fmt>", "Changes the whole request target.", _set(_put_target)),
+    _row("set-uri", "<fmt>", "Changes the whole request target.", _set(put_target)),
     _row("replace-path", _MATCH, "Replaces the path when the expression matches.", _replace(_path, put_path)),
     _row(
         "replace-pathq",
@@ -124,6 +112,6 @@ ROWS = (
         "replace-uri",
         _MATCH,
         "Replaces the request target when the expression matches.",
-        _replace(lambda target: target, _put_target),
+        _replace(lambda target: target, put_target),
     ),
 )
