@@ -53,6 +53,15 @@ _CELLS: Final = (*_IDENTITY, *FIGURES)
 _NAME: Final = f"vitals {' '.join(_CELLS)}"
 
 
+def began(board: Board) -> float:
+    """When those who write ``board`` began, on the monotonic clock: when this was first asked, before the
+    first fork.  It outlives control and a reload, as what they count does."""
+    cells, place = board.row(0), board.place("began", 1)
+    if not cells[place]:
+        cells[place] = time.monotonic_ns()
+    return cells[place] / 1e9
+
+
 def places(board: Board) -> range:
     """The cells of a row that are a process's vitals."""
     first = board.place(_NAME, len(_CELLS))

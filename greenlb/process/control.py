@@ -29,7 +29,7 @@ from greenlb.net.certs import TlsConfigError
 from greenlb.observe.log import Log
 from greenlb.observe.sampler import OFTEN, Sampler
 from greenlb.observe.stats import Books
-from greenlb.observe.vitals import Vitals
+from greenlb.observe.vitals import Vitals, began
 from greenlb.process.certificates import Bundle, Certificates, Desk, from_message, to_descriptor
 from greenlb.process.channel import Message
 from greenlb.process.inbox import Inbox
@@ -196,6 +196,7 @@ class Control:
             workers=1,
             desk=self.desk,
             names=self.names,
+            started=began(books.board),
         )
         self.operations = operations
         self.runtime = Runtime(operations, TABLE)

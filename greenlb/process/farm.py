@@ -20,7 +20,7 @@ from greenlb.net.certs import TlsConfigError
 from greenlb.observe import log as logging
 from greenlb.observe.stats import Books, gauges
 from greenlb.observe.targets import open_file, open_socket
-from greenlb.observe.vitals import Vitals, places
+from greenlb.observe.vitals import Vitals, began, places
 from greenlb.process import applications, control, privileges, runtime, worker
 from greenlb.process.certificates import Certificates, from_message, to_descriptor
 from greenlb.process.channel import Message
@@ -98,6 +98,7 @@ class Farm:
             Standings(config, board)
             FrontendStates(config, board).reset()
             places(board)
+            began(board)
             self.shared = Shared(config, board, handover.descriptors if handover is not None else None)
         except BoardFull as full:
             raise CannotStart([f"{full}: restart greenlb to make more"]) from None

@@ -33,7 +33,7 @@ class Operations:
     """What control has, or with ``workers = 0`` the one process.  ``backends`` are its own mirror of them:
     states of servers are true there, sessions only in the workers, who are reached by ``ask``.  ``workers``:
     0 for everything in one process; ``gate`` opens and closes a frontend's sockets for all; ``remember``
-    has processes to come know of edits of patterns; ``started``: when this process was (monotonic clock)."""
+    has processes to come know of edits of patterns; ``started``: when the farm began (monotonic clock)."""
 
     config: Config
     books: Books
