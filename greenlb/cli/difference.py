@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
-import socket
 import stat
 import sys
 from collections.abc import Sequence
 from typing import Final
 
 from greenlb.cli.configuration import facts
+from greenlb.client import RuntimeClient, Unreachable
 from greenlb.config.load import load
 
 SAME: Final = 0
@@ -59,18 +59,11 @@ def _is_socket(word: str) -> bool:
 
 
 def _asked(word: str) -> str:
-    """What the process behind a runtime socket says.  Raises OSError; ValueError when it refuses."""
-    path = word.removeprefix("unix@")
-    host, colon, port = path.rpartition(":")
-    if colon and port.isdecimal():
-        connection = socket.create_connection((host.strip("[]") or "127.0.0.1", int(port)), _PATIENCE)
-    else:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(_PATIENCE)
-        connection.connect(path)
-    with connection, connection.makefile("rb") as answer:
-        connection.sendall(b"show configuration\n")
-        text = answer.read().decode(errors="surrogateescape")
+    """What the process behind a runtime socket says.  Raises ValueError: it refuses, or is not there."""
+    try:
+        text = RuntimeClient(word, _PATIENCE).execute("show configuration")
+    except Unreachable as error:
+        raise ValueError(str(error)) from None
     if not text.startswith("["):
         raise ValueError(f"{word} answers: {text.strip()}")
     return text.rstrip("\n") + "\n"

@@ -10,6 +10,7 @@ from greenlb.admin.runtime.command import DENIED, Command
 from greenlb.admin.runtime.lines import Line, Reader, split
 from greenlb.admin.runtime.operations import Operations
 from greenlb.admin.runtime.session import Session
+from greenlb.client import Unreachable as Unreachable
 
 _HELP: Final = "The following commands are valid at this level:\n"
 _UNKNOWN: Final = "Unknown command. Please enter one of the following commands only:\n"
@@ -17,10 +18,6 @@ _BETTER: Final = "Unknown command, but maybe one of the following ones is a bett
 _NEAREST: Final = 6
 _LIKE: Final = 0.4
 """How much alike two words must be for one to be offered for the other."""
-
-
-class Unreachable(Exception):
-    """The process that would run a command is not there just now."""
 
 
 class Runtime:
