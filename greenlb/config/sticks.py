@@ -11,13 +11,13 @@ from greenlb.config.context import Context
 from greenlb.config.rules import Compiler
 from greenlb.config.schema import STICK_TABLE
 from greenlb.config.sections import Given, Settings
-from greenlb.config.values import ConfigError, Duration, one_of
+from greenlb.config.values import ConfigError, Duration, Integer, one_of
 from greenlb.model import Server, StickTable
 from greenlb.policy.actions.words import Words
 from greenlb.policy.expression import parse
 from greenlb.policy.samples import compile_sample
 from greenlb.policy.stick.affinity import Affinity, StickRule
-from greenlb.policy.stick.columns import TYPES
+from greenlb.policy.stick.columns import MOST_CELLS, TYPES
 from greenlb.policy.stick.keys import DEFAULT_LENGTH, encoder
 from greenlb.policy.stick.registry import Tables
 from greenlb.policy.vocabulary import nearest
@@ -25,7 +25,8 @@ from greenlb.policy.vocabulary import nearest
 FORMS: Final = ("on", "match", "store-request", "store-response")
 """What may follow ``stick``."""
 
-_TYPE: Final = re.compile(r"(\w+)(?:\((\w+)\))?")
+_TYPE: Final = re.compile(r"(\w+)(?:\(([\w,]*)\))?")
+_COMMA: Final = re.compile(r",(?![^(]*\))")
 _SESSION_ID: Final = ["43", "1"]
 """Where a TLS hello has its session ID: the arguments of payload_lv."""
 
@@ -51,13 +52,17 @@ def _table(proxy: Settings, line: Given) -> StickTable:
     type = fields["type"]
     if "length" in fields and type not in ("string", "binary"):
         raise ConfigError(f"'len' is for the types string and binary, not for {type}")
-    store: dict[str, int] = {}
+    store: dict[str, tuple[str, int, int]] = {}
     for words in fields.get("store", ()):
-        for word in words:
-            name, period = _stored(word)
-            if name in store:
-                raise ConfigError(f"'store': '{name}' stands there twice")
-            store[name] = period
+        for word in _COMMA.split(",".join(words)):
+            stored = _stored(word)
+            if stored[0] in store:
+                raise ConfigError(f"'store': '{stored[0]}' stands there twice")
+            store[stored[0]] = stored
+    for name in store:
+        for single in TYPES[name].instead:
+            if single in store:
+                raise ConfigError(f"'store': '{name}' has '{single}' in it: drop '{single}'")
     return StickTable(
         name=proxy.name,
         where=line.where,
@@ -66,25 +71,28 @@ def _table(proxy: Settings, line: Given) -> StickTable:
         size=fields["size"],
         expire=fields.get("expire"),
         nopurge=fields.get("nopurge", False),
-        store=tuple(store.items()),
+        store=tuple(store.values()),
     )
 
 
-def _stored(word: str) -> tuple[str, int]:
-    """A data type, and a rate's period in milliseconds.  Raises ConfigError."""
+def _stored(word: str) -> tuple[str, int, int]:
+    """A data type, a rate's period in milliseconds, and how many an array has.  Raises ConfigError."""
     found = _TYPE.fullmatch(word)
-    name, period = (found[1], found[2]) if found else (word, None)
+    name, inside = (found[1], found[2]) if found else (word, None)
     if name not in TYPES:
         known = f": expected one of {', '.join(TYPES)}"
         raise ConfigError(f"'store': unknown data type '{name}'{nearest(name, TYPES) or known}")
-    if TYPES[name].kind != "rate":
-        if period is not None:
-            raise ConfigError(f"'store': '{name}' takes no period")
-        return name, 0
-    if period is None:
-        raise ConfigError(f"'store': '{name}' expects its period, as {name}(10s)")
-    seconds: float = Duration(positive=True).word(period)
-    return name, round(seconds * 1000)
+    array, rate = TYPES[name].array, TYPES[name].kind == "rate"
+    form = [*(["10"] if array else []), *(["10s"] if rate else [])]
+    given = [] if inside is None else inside.split(",")
+    if len(given) != len(form):
+        if not form:
+            raise ConfigError(f"'store': '{name}' takes nothing in parentheses")
+        meant = " and ".join((*(["its length"] if array else []), *(["its period"] if rate else [])))
+        raise ConfigError(f"'store': '{name}' expects {meant}, as {name}({','.join(form)})")
+    count: int = Integer(1, MOST_CELLS).word(given[0]) if array else 0
+    seconds: float = Duration(positive=True).word(given[-1]) if rate else 0
+    return name, round(seconds * 1000), count
 
 
 def affinity(

@@ -127,8 +127,10 @@ STICK_TABLE: Final = Table(
             many=True,
             doc="What is kept of a key: conn_cnt, conn_cur, conn_rate(TIME), sess_cnt, sess_rate(TIME), "
             "http_req_cnt, http_req_rate(TIME), http_err_cnt, http_err_rate(TIME), bytes_in_cnt, "
-            "bytes_in_rate(TIME), bytes_out_cnt, bytes_out_rate(TIME), gpc0, gpc0_rate(TIME), gpt0, "
-            "server_id.",
+            "http_fail_cnt, http_fail_rate(TIME), "
+            "bytes_in_rate(TIME), bytes_out_cnt, bytes_out_rate(TIME), gpc0, gpc0_rate(TIME), gpc1, "
+            "gpc1_rate(TIME), gpt0, server_id, and the arrays gpc(LENGTH), gpc_rate(LENGTH,TIME) and "
+            "gpt(LENGTH).",
             example="conn_cur,http_req_rate(10s)",
         ),
     ),
@@ -156,6 +158,28 @@ FORWARDFOR: Final = Table(
             example="X-Client",
         ),
         Option(name="if-none", kind=Flag(), field="if_none", doc="Not when the request has such a field."),
+    ),
+)
+
+ORIGINALTO: Final = Table(
+    "keyword",
+    (
+        Option(
+            name="except",
+            kind=Networks(),
+            field="excepted",
+            many=True,
+            doc="Not for addresses of ours in this network.",
+            example="127.0.0.0/8",
+        ),
+        Option(
+            name="header",
+            kind=Token("NAME", "the name of a header field"),
+            field="header",
+            default="X-Original-To",
+            doc="The field's name.",
+            example="X-Dst",
+        ),
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Actions that count in stick tables: ``track-sc0`` to ``track-sc2``, ``sc-inc-gpc0``, ``sc-set-gpt0``."""
+"""Actions that count in stick tables: ``track-sc0`` to ``track-sc2``, ``sc-inc-gpc0``, ``sc-set-gpt0`` ..."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from greenlb.exchange import Exchange
 from greenlb.model import Rule
 from greenlb.policy import samples
 from greenlb.policy.actions.words import BOTH, TCP, Action, Words
+from greenlb.policy.stick.columns import MOST_CELLS
 from greenlb.policy.stick.keys import encoder
 from greenlb.policy.stick.tracking import NUMBERS, track, track_request, tracked
 
@@ -41,33 +42,50 @@ def track_as(number: int) -> Callable[[Words], Rule]:
     return compile_action
 
 
-def _number(words: Words) -> int:
-    name, bracket, rest = words.action.partition("(")
-    text = rest.removesuffix(")")
-    if not bracket or not text.isdigit() or int(text) >= NUMBERS:
-        raise ValueError(f"'{name}' expects the number of a tracked key, as '{name}(0)'")
-    return int(text)
+def _numbers(words: Words, *bounds: int) -> list[int]:
+    """What stands in the action's parentheses: numbers below those bounds.  Raises ValueError."""
+    name, _, rest = words.action.partition("(")
+    given = rest.removesuffix(")").split(",") if rest.endswith(")") else []
+    if len(given) != len(bounds) or not all(map(str.isdigit, given)):
+        array, form = ("", "0") if len(bounds) == 1 else ("an index and ", "0,0")
+        raise ValueError(f"'{name}' expects {array}the number of a tracked key, as '{name}({form})'")
+    numbers = [int(text) for text in given]
+    for number, bound in zip(numbers, bounds, strict=True):
+        if number >= bound:
+            raise ValueError(f"'{name}' expects a number from 0 to {bound - 1}, got {number}")
+    return numbers
 
 
-def raise_gpc0(words: Words) -> Rule:
-    number = _number(words)
+def raise_single(place: int) -> Callable[[Words], Rule]:
+    """``sc-inc-gpc0(N)`` and ``sc-inc-gpc1(N)``."""
+
+    def compile_action(words: Words) -> Rule:
+        (number,) = _numbers(words, NUMBERS)
+
+        def rule(x: Exchange) -> None:
+            entry = tracked(x, number)
+            if entry is not None:
+                entry.add(*entry.table.on_single[place])
+
+        return rule
+
+    return compile_action
+
+
+def raise_cell(words: Words) -> Rule:
+    index, number = _numbers(words, MOST_CELLS, NUMBERS)
 
     def rule(x: Exchange) -> None:
         entry = tracked(x, number)
         if entry is not None:
-            entry.add(*entry.table.on_gpc0)
+            entry.add(*entry.table.on_gpc[index])
 
     return rule
 
 
 def set_gpt0(words: Words) -> Rule:
-    number = _number(words)
-    text = words.take("an integer or a sample expression")
-    if text.isdigit():
-        fixed = int(text)
-        value: Callable[[Exchange], Any] = lambda x: fixed  # noqa: E731
-    else:
-        value = samples.compile_as(text, "int", words.scope)
+    (number,) = _numbers(words, NUMBERS)
+    value = _value(words)
 
     def rule(x: Exchange) -> None:
         entry = tracked(x, number)
@@ -79,19 +97,50 @@ def set_gpt0(words: Words) -> Rule:
     return rule
 
 
+def set_cell(words: Words) -> Rule:
+    index, number = _numbers(words, MOST_CELLS, NUMBERS)
+    value = _value(words)
+
+    def rule(x: Exchange) -> None:
+        entry = tracked(x, number)
+        if entry is not None:
+            found = value(x)
+            if found is not None:
+                entry.put_cell("gpt", index, found)
+
+    return rule
+
+
+def _value(words: Words) -> Callable[[Exchange], Any]:
+    text = words.take("an integer or a sample expression")
+    if text.isdigit():
+        fixed = int(text)
+        return lambda x: fixed
+    return samples.compile_as(text, "int", words.scope)
+
+
 EVERY = (*BOTH, *TCP)
 
 ROWS = (
     *(
         Action(
             f"track-sc{number}",
-            (BOTH[0], *TCP[:3]),
+            (*BOTH, *TCP[:3]),
             "<key> [table <name>]",
             f"Counts under a key, as sc{number}, until the connection or the request ends.",
             track_as(number),
         )
         for number in range(NUMBERS)
     ),
-    Action("sc-inc-gpc0", EVERY, "(<number>)", "Raises gpc0 of a tracked key.", raise_gpc0),
+    Action("sc-inc-gpc", EVERY, "(<index>,<number>)", "Raises one of a tracked key's gpc.", raise_cell),
+    Action("sc-inc-gpc0", EVERY, "(<number>)", "Raises gpc0 of a tracked key.", raise_single(0)),
+    Action("sc-inc-gpc1", EVERY, "(<number>)", "Raises gpc1 of a tracked key.", raise_single(1)),
+    Action(
+        "sc-set-gpt",
+        EVERY,
+        "(<index>,<number>) <int>|<expr>",
+        "Sets one of a tracked key's gpt.",
+        set_cell,
+    ),
     Action("sc-set-gpt0", EVERY, "(<number>) <int>|<expr>", "Sets gpt0 of a tracked key.", set_gpt0),
 )

@@ -26,7 +26,6 @@ _GRPC = "protocol buffers are not read"
 _FIX = "FIX is not read"
 _MQTT = "MQTT is not read"
 _LATER = "HAProxy has it since a later version than 2.6"
-_TABLES = "stick tables do not keep it"
 
 REFUSED: dict[str, str] = {
     "debug": "there is no buffer of events; a log-format shows a value",
@@ -42,13 +41,6 @@ REFUSED: dict[str, str] = {
     "rfc7239_n2np": _LATER,
     "rfc7239_nn": _LATER,
     "rfc7239_np": _LATER,
-    "table_gpc": _TABLES,
-    "table_gpc1": _TABLES,
-    "table_gpc1_rate": _TABLES,
-    "table_gpc_rate": _TABLES,
-    "table_gpt": _TABLES,
-    "table_http_fail_cnt": _TABLES,
-    "table_http_fail_rate": _TABLES,
     "ungrpc": _GRPC,
     "x509_v_err_str": _LATER,
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 from greenlb.exchange import Exchange
 from greenlb.policy.kinds import kind_of
+from greenlb.policy.stick.columns import MOST_CELLS
 from greenlb.policy.stick.entry import Entry
 from greenlb.policy.stick.keys import Encode, encoder
 from greenlb.policy.stick.table import Table
@@ -20,9 +21,13 @@ _READ: dict[str, tuple[str, str]] = {
     "conn_rate": ("conn_rate", "how often it was tracked in the period"),
     "gpc0": ("gpc0", "the counter gpc0"),
     "gpc0_rate": ("gpc0_rate", "how often gpc0 was raised in the period"),
+    "gpc1": ("gpc1", "the counter gpc1"),
+    "gpc1_rate": ("gpc1_rate", "how often gpc1 was raised in the period"),
     "gpt0": ("gpt0", "the tag gpt0"),
     "http_err_cnt": ("http_err_cnt", "requests that failed"),
     "http_err_rate": ("http_err_rate", "requests that failed in the period"),
+    "http_fail_cnt": ("http_fail_cnt", "answers that failed"),
+    "http_fail_rate": ("http_fail_rate", "answers that failed in the period"),
     "http_req_cnt": ("http_req_cnt", "requests"),
     "http_req_rate": ("http_req_rate", "requests in the period"),
     "kbytes_in": ("bytes_in_cnt", "kilobytes from clients"),
@@ -86,6 +91,21 @@ def _value(column: str, shift: int) -> Callable[[Table], Convert]:
     return make
 
 
+def _cell(array: str) -> Callable[[int, Table], Convert]:
+    def make(index: int, table: Table) -> Convert:
+        if not 0 <= index < MOST_CELLS:
+            raise ValueError(f"the index in an array is from 0 to {MOST_CELLS - 1}, got {index}")
+        find = _finder(table)
+
+        def convert(x: Exchange, value: Any) -> int | None:
+            entry = find(value)
+            return 0 if entry is None else entry.cell(array, index)
+
+        return convert
+
+    return make
+
+
 def _age(idle: bool) -> Callable[[Table, int | None], Convert]:
     """Milliseconds that are left of ``expire``, or that went by since the key was used; what stands as the
     second argument for a key that the table does not have."""
@@ -138,5 +158,20 @@ ROWS = (
             _ARGUMENTS,
         )
         for name, (column, doc) in _READ.items()
+    ),
+    *(
+        Converter(
+            f"table_{array}",
+            "any",
+            "int",
+            f"Of that key in a table: {doc}; 0 when it has none.",
+            _cell(array),
+            (Argument("idx", "int"), *_ARGUMENTS),
+        )
+        for array, doc in (
+            ("gpc", "one of the counters gpc"),
+            ("gpc_rate", "how often one of the gpc was raised in the period"),
+            ("gpt", "one of the tags gpt"),
+        )
     ),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-_TABLES = "stick tables do not keep it"
 _HELLO = "the lists of a ClientHello are not kept"
 _SECRETS = "the secrets of a TLS connection are not kept"
 _SCHEDULER = "there is no scheduler that would measure it"
@@ -15,17 +14,6 @@ _COMPRESSION = "answers are not compressed"
 _RDP = "RDP is not read"
 
 REASONS: dict[str, str] = {
-    **{
-        f"{prefix}{name}": _TABLES
-        for prefix in ("sc_", "sc0_", "sc1_", "sc2_", "src_")
-        for name in ("clr_gpc1", "get_gpc1", "gpc1_rate", "http_fail_cnt", "http_fail_rate", "inc_gpc1")
-    },
-    **{
-        f"{prefix}{name}": _TABLES
-        for prefix in ("sc_", "src_")
-        for name in ("clr_gpc", "get_gpc", "get_gpt", "gpc_rate", "inc_gpc")
-    },
-    "sc1_clr_gpc": _TABLES,
     **dict.fromkeys(
         (
             "ssl_fc_cipherlist_bin",

@@ -72,7 +72,7 @@ class Table:
         self.layout = layout = Layout(columns)
         self.gauges = "conn_cur" in names
 
-        places = layout.places
+        places, arrays = layout.places, ("gpc", "gpc_rate")
         self.on_track = places("conn_cnt", "conn_rate")
         self.on_session = places("sess_cnt", "sess_rate")
         self.on_request = places("http_req_cnt", "http_req_rate")
@@ -80,7 +80,11 @@ class Table:
         self.on_bytes_in = places("bytes_in_cnt", "bytes_in_rate")
         self.on_bytes_out = places("bytes_out_cnt", "bytes_out_rate")
         self.on_failure = places("http_fail_cnt", "http_fail_rate")
-        self.on_gpc = [places(cell("gpc", index), cell("gpc_rate", index)) for index in range(MOST_CELLS)]
+        self.on_single = [places(f"gpc{number}", f"gpc{number}_rate") for number in (0, 1)]
+        self.on_gpc = [
+            places(*(cell(array, index) for array in arrays if index < layout.counts.get(array, 0)))
+            for index in range(MOST_CELLS)
+        ]
 
     def now(self) -> int:
         """The table's time in milliseconds."""

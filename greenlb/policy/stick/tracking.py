@@ -8,6 +8,7 @@ Where both use one number, the exchange's counts.  What is counted when is HAPro
 * a connection that its rules let in: ``sess_cnt``, ``sess_rate`` of what it tracks by then;
 * a request's head: ``http_req_cnt``, ``http_req_rate``;
 * a request that was denied or invalid, and a server's 4xx: ``http_err_cnt``, ``http_err_rate``;
+* an answer that is invalid, broken or 5xx but for 501 and 505: ``http_fail_cnt``, ``http_fail_rate``;
 * at the end of an exchange: its bytes.
 """
 
@@ -83,11 +84,20 @@ def has_failed(x: Exchange) -> bool:
     return x.cause == "P" and x.phase in ("R", "T") and x.status > 0
 
 
+def has_broken(x: Exchange) -> bool:
+    """Whether its server answered 5xx, but for 501 and 505, or with what is no answer, or not at all.  (HAProxy
+    does not count a body that breaks off.)"""
+    if x.response is not None:
+        return 500 <= x.response.status < 600 and x.response.status not in (501, 505)
+    return x.phase == "H" and x.cause in ("S", "s", "P")
+
+
 def ended(x: Exchange) -> None:
     """The exchange is over: count how it ended and its bytes, and end its tracking."""
     own: Tracked | None = x.tracked
     http = x.frontend.mode == "http"
     failed = http and has_failed(x)
+    broken = http and has_broken(x)
     for number in range(NUMBERS):
         entry = tracked(x, number)
         if entry is not None:
@@ -96,6 +106,8 @@ def ended(x: Exchange) -> None:
                 entry.add(*table.on_request)
             if failed:
                 entry.add(*table.on_error)
+            if broken:
+                entry.add(*table.on_failure)
             if x.bytes_in and table.on_bytes_in != _NOTHING:
                 entry.add(*table.on_bytes_in, amount=x.bytes_in)
             if x.bytes_out and table.on_bytes_out != _NOTHING:

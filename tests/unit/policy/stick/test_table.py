@@ -146,7 +146,7 @@ def test_a_table_that_keeps_more_now(tmp_path: Path) -> None:
     table.keep_server(b"k", b"s1", 1)
     count(table, b"k", 4)
     tables.close()
-    tables, table, _ = opened(tmp_path, spec(store=(("gpc0", 0), ("conn_cnt", 0)), size=5000))
+    tables, table, _ = opened(tmp_path, spec(store=(("gpc0", 0, 0), ("conn_cnt", 0, 0)), size=5000))
     assert (table.server_of(b"k"), value(table, b"k", "conn_cnt"), value(table, b"k", "gpc0")) == (
         (b"s1", 1),
         4,
