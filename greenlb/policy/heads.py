@@ -81,10 +81,17 @@ def put_target(request: Request, target: bytes) -> None:
         rewrite(request.fields, b"host", lambda value: authority)
 
 
+def as_path(text: bytes) -> bytes:
+    """``text`` as a path: what would be read as an absolute target, with a host that Host does not name, is
+    none (RFC 9112 section 3.2.2)."""
+    return b"/" + text if AUTHORITY.match(text) is not None else text
+
+
 def put_path(request: Request, path: bytes) -> None:
     """The query stays; scheme and authority too.  A target without a path is replaced as a whole."""
     target = request.target
     old = path_and_query(target)
+    path = as_path(path)
     if old is None:
         request.target = path or b"/"
         return

@@ -134,7 +134,7 @@ def test_an_answer_to_head_has_no_body_whatever_rules_made_of_it(greenlb: Launch
             client.expect_closed()
 
 
-def test_no_rule_makes_a_tunnel(greenlb: Launcher, origin: Origins) -> None:
+def test_no_rule_makes_a_tunnel_or_another_host(greenlb: Launcher, origin: Origins) -> None:
     server = origin()
     ini = "[frontend fe]\nbind = 127.0.0.1:{fe}\ndefault_backend = be\n%s\n"
     ini += "[backend be]\nserver s = 127.0.0.1:{s}\n"
@@ -147,3 +147,10 @@ def test_no_rule_makes_a_tunnel(greenlb: Launcher, origin: Origins) -> None:
         with server.accept() as there:
             asked = there.read_request()
             assert (asked.target, asked.get("host")) == ("http://inside.example/", "inside.example")
+    for action in ("replace-path", "replace-pathq"):
+        lb = greenlb(ini % rf"http-request = {action} /strip(.*) \1", s=server)
+        with lb.connect() as client:
+            client.send(get("/striphttp://inside.example/"))
+            with server.accept() as there:
+                asked = there.read_request()
+                assert (asked.target, asked.get("host")) == ("/http://inside.example/", "www.example.com")

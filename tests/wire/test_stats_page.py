@@ -196,8 +196,9 @@ server s1 = 127.0.0.1:{s1} check
 
 def test_forms_of_other_sites_are_denied(greenlb: Launcher, origin: Origins) -> None:
     lb = pair(greenlb, origin)
-    for field in ("Origin: https://evil.example", "Sec-Fetch-Site: cross-site"):
+    for field in ("Origin: https://evil.example", "Origin: http://[", "Sec-Fetch-Site: cross-site"):
         assert form(lb, "s=s1&b=be&action=drain", "x-admin: 1", field).get("location") == "/stats;st=DENY"
+    assert form(lb, "s=s1&b=be&action=drain" + "&a=" * 5001, "x-admin: 1").get("location") == "/stats;st=EXCD"
     bare = post("/stats", b"s=s1&b=be&action=drain", basic("u:p"), "x-admin: 1")
     assert lb.ask(bare).get("location") == "/stats;st=DENY"
     assert state(lb, "s1") == "no check"

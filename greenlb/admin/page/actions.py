@@ -109,7 +109,10 @@ def same_origin(environ: Mapping[str, str]) -> bool:
     origin = environ.get("HTTP_ORIGIN")
     if origin is None:
         return True
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
     return parts.scheme in ("http", "https") and parts.netloc.lower() == environ.get("HTTP_HOST", "").lower()
 
 

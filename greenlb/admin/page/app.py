@@ -31,6 +31,8 @@ StartResponse = Callable[..., Any]
 
 LARGEST: Final = 1 << 20
 """The longest form that is read, in bytes."""
+_MOST_FIELDS: Final = 5000
+"""Fields of a form, at most."""
 _BREATH: Final = 1000
 """After so many pieces of a page others have their turn: about 5 ms."""
 _HEADERS: Final = (
@@ -231,7 +233,12 @@ class _Request:
             body = self.environ["wsgi.input"].read(min(length, LARGEST + 1))
         if len(body) > LARGEST:
             return Outcome("EXCD")
-        form = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=5000)
+        try:
+            form = parse_qs(
+                body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS
+            )
+        except ValueError:
+            return Outcome("EXCD")
         token = form.get("token", [""])[-1]
         if not self.admin or not self.pages.guard.admits(self.environ, self.page.proxy, self.user, token):
             return Outcome("DENY")

@@ -10,7 +10,7 @@ from greenlb.exchange import Exchange
 from greenlb.message import Reply, Request
 from greenlb.model import Rule
 from greenlb.policy.actions.words import REQUEST, Action, Value, Words, constant
-from greenlb.policy.heads import encode_unsafe, put_method, put_path, put_query, put_target
+from greenlb.policy.heads import as_path, encode_unsafe, put_method, put_path, put_query, put_target
 from greenlb.policy.logformat import compile_format
 from greenlb.policy.regex import compile_regex, expand
 from greenlb.policy.samples.request import path_and_query
@@ -26,7 +26,7 @@ def _put_path_and_query(request: Request, path: bytes) -> None:
     target = request.target
     old = path_and_query(target)
     before = b"" if old is None else target[: len(target) - len(old)]
-    request.target = before + path or b"/"
+    request.target = before + as_path(path) or b"/"
 
 
 def _path(target: bytes) -> bytes:
