@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +68,9 @@ def site(
         for server in servers:
             (server.www / "big.bin").write_bytes(bytes(range(256)) * 40000)
             (server.www / "text.txt").write_text("some words\n" * 1000)
+            os.utime(
+                server.www / "text.txt", (1e9, 1e9)
+            )  # nginx makes ETags of it: both servers' are the same
         lb = module_proxy(INI, s1=servers[0], s2=servers[1], pem=authority.pem(NAME))
         yield Site(lb, servers, authority.ca_file)
 
