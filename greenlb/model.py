@@ -10,10 +10,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from greenlb.compression import Compression
+    from greenlb.address import Access as Access
+from greenlb.address import Address as Address
+from greenlb.compression import Compression
     from greenlb.exchange import Exchange
     from greenlb.live import Affinity, Farm, Hook, ServiceSlot, StickTables
     from greenlb.message import Reply
@@ -40,6 +42,8 @@ Rule = Callable[["Exchange"], "Reply | Allow | None"]
 Condition = Callable[["Exchange"], bool]
 Format = Callable[["Exchange"], bytes]
 """A compiled log-format: what it renders for an exchange."""
+Page: TypeAlias = "bytes | Callable[[Exchange], Reply]"
+"""What takes the place of one of our own answers: a whole response, or what makes one."""
 Router = Callable[["Exchange"], "str | None"]
 """One use_backend: the backend's name, or None when its condition does not hold."""
 
@@ -56,27 +60,6 @@ class Where:
 
 
 NOWHERE: Final = Where("(built in)", 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen or to connect.  ``host`` is a numeric IPv4 or IPv6 address, empty for all
-    addresses, or the path of a unix socket when ``unix``.  ``name`` is what the configuration said.  A
-    server's host is empty while its name has no address."""
-
-    host: str
-    port: int = 0
-    unix: bool = False
-    name: str = ""
-
-    @property
-    def ipv6(self) -> bool:
-        return ":" in self.host and not self.unix
-
-    def __str__(self) -> str:
-        if self.unix:
-            return f"abns@{self.host[1:]}" if self.host.startswith("\0") else f"unix@{self.host}"
-        return f"[{self.host}]:{self.port}" if self.ipv6 else f"{self.host or '*'}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +132,8 @@ class Bind:
     tls: BindTls | None = None
     backlog: int = 0
     v6only: bool = False
-    mode: int | None = None  # of a unix socket
+    access: Access = Access()  # of a unix socket
+    interface: str = ""  # the one that clients must come by
     accept_proxy: bool = False
     transparent: bool = False  # whether it may be an address that this machine does not have
 
@@ -251,7 +235,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class ForwardFor:
-    """``option forwardfor``: ``header`` as spelled on the wire."""
+    """``option forwardfor``, ``option originalto``: ``header`` as spelled on the wire."""
 
     header: bytes = b"X-Forwarded-For"
     excepted: tuple[Network, ...] = ()
@@ -361,10 +345,11 @@ class Proxy:
     splice_request: bool | None = None  # None: as splice_auto has it
     splice_response: bool | None = None
     forwardfor: ForwardFor | None = None
+    originalto: ForwardFor | None = None
     connection: str = "keep-alive"  # keep-alive | server-close | close (option httpclose)
     log_targets: tuple[LogTarget, ...] = ()
     log_tag: str = ""
-    errorfiles: Mapping[int, bytes] = field(default_factory=dict)
+    errorfiles: Mapping[int, Page] = field(default_factory=dict)
     description: str = ""
     stats: StatsPage | None = None
     compression: Compression | None = None
@@ -390,6 +375,7 @@ class Frontend(Proxy):
     dontlognull: bool = False
     socket_stats: bool = False  # whether statistics show binds by themselves
     dontlog_normal: bool = False
+    log_separate_errors: bool = False
     request_captures: tuple[tuple[bytes, int], ...] = ()
     response_captures: tuple[tuple[bytes, int], ...] = ()
     cookie_capture: tuple[bytes, int] | None = None
@@ -413,6 +399,7 @@ class Backend(Proxy):
     reuse: str = "safe"  # never | safe | always | aggressive
     persist: bool = False
     allbackups: bool = False
+    name_header: bytes = b""  # http-send-name-header
     stick: Affinity | None = None
     forwarded: Callable[[Exchange], None] | None = None  # option forwarded
     tcp_response_rules: tuple[Rule, ...] = ()
@@ -462,6 +449,9 @@ class Global:
     gid: int | None = None
     chroot: str = ""
     ulimit_n: int = 0  # 0: from maxconn
+    fd_hard_limit: int = 0  # 0: none
+    zero_warning: bool = False
+    quiet: bool = False
     runtime_sockets: tuple[RuntimeSocket, ...] = ()
     runtime_timeout: float | None = 10.0
     runtime_maxconn: int = 10

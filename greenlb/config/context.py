@@ -49,6 +49,7 @@ class Context:
     patterns: Patterns = field(default_factory=Patterns)
     used_acls: dict[int, set[str]] = field(default_factory=dict)
     users: UserLists = field(default_factory=UserLists)
+    errors: Mapping[str, Mapping[int, bytes]] = field(default_factory=dict)
     hooks: Hooks = field(default_factory=lambda: Hooks(sample))
     steers: set[str] = field(default_factory=set)
     watch: Watch | None = None

@@ -6,12 +6,13 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from greenlb.config import haproxy, ini
 from greenlb.config.context import Context, Watch
 from greenlb.config.crosschecks import check
 from greenlb.config.effective import effective
+from greenlb.config.errorfiles import error_sections
 from greenlb.config.logs import hostname, targets
 from greenlb.config.names import remembered, resolvers
 from greenlb.config.predicates import Facts
@@ -47,10 +48,34 @@ class Loaded:
     notices: list[Problem] = field(default_factory=list)
 
 
-def load(paths: Sequence[str], facts: Facts | None = None, watch: Watch | None = None) -> Loaded:
+COMMAND_LINE: Final = Where("(command line)", 0)
+"""The place of what no file says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the command line says of a configuration, names and values: ``settings`` of the section global,
+    which come after the files' own, and ``proxies`` of every proxy, which come before."""
+
+    settings: Sequence[tuple[str, str]] = ()
+    proxies: Sequence[tuple[str, str]] = ()
+
+    def section(self) -> list[ini.Section]:
+        """The section global of the command line, if there is one."""
+        statements = _statements(self.settings)
+        return [ini.Section("global", [], COMMAND_LINE, statements)] if statements else []
+
+
+def _statements(said: Sequence[tuple[str, str]]) -> list[ini.Statement]:
+    return [ini.Statement(name, value, COMMAND_LINE, repeats=True) for name, value in said]
+
+
+def load(
+    paths: Sequence[str], facts: Facts | None = None, watch: Watch | None = None, told: Told | None = None
+) -> Loaded:
     """Load files, INI or haproxy.cfg, one after the other, as one configuration.  ``facts`` are what the
     conditional blocks of a haproxy.cfg ask about; its ``setenv`` changes this process's environment.
-    ``watch`` may put something round each rule."""
+    ``watch`` may put something round each rule; ``told`` is what the command line adds."""
     problems = Problems()
     facts = facts or Facts(os.environ)
     sections: list[ini.Section] = []
@@ -64,7 +89,7 @@ def load(paths: Sequence[str], facts: Facts | None = None, watch: Watch | None =
         sections += _parse(text, path, problems, facts)
     if problems.errors and not sections:
         return Loaded(None, problems.errors, problems.warnings, notices=problems.notices)
-    return _load(sections, tuple(paths), problems, watch)
+    return _load(sections, tuple(paths), problems, watch, told)
 
 
 def load_text(text: str, name: str = "(text)") -> Loaded:
@@ -82,14 +107,20 @@ def _parse(text: str, name: str, problems: Problems, facts: Facts) -> list[ini.S
 
 
 def _load(
-    parsed: Iterable[ini.Section], files: tuple[str, ...], problems: Problems, watch: Watch | None = None
+    parsed: Iterable[ini.Section],
+    files: tuple[str, ...],
+    problems: Problems,
+    watch: Watch | None = None,
+    told: Told | None = None,
 ) -> Loaded:
-    sections = arrange(list(parsed), problems)
+    told = told or Told()
+    sections = arrange([*parsed, *told.section()], problems, _statements(told.proxies))
     context = Context(problems, sections.settings, watch=watch)
     context.log_targets = targets(context, sections.settings)
     context.tables = declare(context, sections.proxies)
     context.resolvers = sections.of("resolvers")
     context.users = userlists(context, sections.of("userlist"))
+    context.errors = error_sections(context, sections.of("http-errors"))
     context.addresses = remembered(os.environ)
     declare_farm(context.farm, sections.proxies)
     frontends: list[Frontend] = []

@@ -83,12 +83,12 @@ class _Builder:
             "response_rules": self.compiler.response_rules(),
             "content_rules": tuple(self.tcp.lists["content"]),
             "inspect_delay": self.tcp.inspect_delay,
-            "splice_request": proxy.value("option splice-request"),
-            "splice_response": proxy.value("option splice-response"),
-            "forwardfor": _forwardfor(context, proxy),
+            **_splices(context, proxy),
+            "forwardfor": _forwardfor(proxy, "option forwardfor"),
+            "originalto": _forwardfor(proxy, "option originalto"),
             "connection": _connection(proxy),
             "log_targets": targets(context, proxy),
-            "errorfiles": errorfiles(context, proxy),
+            "errorfiles": errorfiles(context, proxy, self.compiler.scope),
             "compression": compression(context, proxy),
             "after_rules": self.compiler.after_rules(),
         }
@@ -116,6 +116,7 @@ class _Builder:
             "request_captures": tuple(self.slots.request),
             "response_captures": tuple(self.slots.response),
             "cookie_capture": self.cookie_capture,
+            "accept_underscores": self._accepts_underscores(),
         }
         frontend = Frontend(**fields)
         self._warn_of_silence(frontend)
@@ -140,6 +141,11 @@ class _Builder:
         }
         fields |= backend_fields(context, proxy, self.compiler)
         return Backend(**fields)
+
+    def _accepts_underscores(self) -> bool:
+        """Whoever says what becomes of odd names says it of these too."""
+        said = self.proxy.value("option http-restrict-req-hdr-names")
+        return bool(said) or bool(self.proxy.value("option accept-underscore-headers"))
 
     def _format(self, name: str, scope: Scope) -> Format | None:
         """The option's value compiled; None when there is none."""
@@ -249,6 +255,13 @@ def _needs_http(option: Option, proxy: Settings) -> str:
     return f"'{option.name}' ignored for {proxy.title} as it requires HTTP mode."
 
 
+def _splices(context: Context, proxy: Settings) -> dict[str, bool | None]:
+    """What the section asks for; nothing where nosplice rules it out."""
+    if context.settings.value("nosplice"):
+        return {"splice_auto": False, "splice_request": False, "splice_response": False}
+    return {f"splice_{way}": proxy.value(f"option splice-{way}") for way in ("request", "response")}
+
+
 def _with_fallbacks(given: dict[str, float | None]) -> Timeouts:
     """HAProxy's: a timeout that is not set is another one (its manual, section 4.2, under each)."""
     for name, fallback in _FALLBACKS:
@@ -273,10 +286,12 @@ def _connection(proxy: Settings) -> str:
     return chosen
 
 
-def _forwardfor(context: Context, proxy: Settings) -> ForwardFor | None:
-    fields = proxy.value("option forwardfor")
+def _forwardfor(proxy: Settings, name: str) -> ForwardFor | None:
+    fields = proxy.value(name)
     if fields is None:
         return None
+    if name == "option originalto":
+        fields = {"header": b"X-Original-To", **fields}
     return ForwardFor(**{**fields, "excepted": tuple(fields.get("excepted", ()))})
 
 

@@ -12,7 +12,7 @@ from greenlb.config.sections import Given, Settings
 from greenlb.config.values import NAME, ConfigError, Duration
 from greenlb.exchange import Exchange
 from greenlb.model import Condition, Router, Rule
-from greenlb.policy import linerules, rules
+from greenlb.policy import linerules, rules, strictness
 from greenlb.policy.actions.bodies import waiting
 from greenlb.policy.conditions import any_of
 from greenlb.policy.scope import Scope, Slots
@@ -104,6 +104,7 @@ class Compiler:
             farm=context.farm,
             services=context.services,
             users=context.users,
+            errors=context.errors,
             hooks=context.hooks,
             steers=context.steers,
             reads=context.reads,
@@ -141,10 +142,11 @@ class Compiler:
         then = self._rules(REQUEST[_FIRST:], response=False)
         if page is not None:
             then = (page, *then)
-        if then and any(line.words[0] == "allow" for line in self.proxy.given("http-request")):
+        restricts = self._option_rule("option http-restrict-req-hdr-names")
+        if (then or restricts) and any(line.words[0] == "allow" for line in self.proxy.given("http-request")):
             text = "; ".join(self.context.texts[id(rule)] for rule in first)
             first = (self.context.written(rules.apart(first), text),)
-        return first + then
+        return first + restricts + then
 
     def _buffering(self) -> Rule:
         """option http-buffer-request: a rule before all others."""
@@ -153,8 +155,21 @@ class Compiler:
             waiting(self.proxy.value("timeout http-request")), "option http-buffer-request"
         )
 
+    def _option_rule(self, name: str) -> tuple[Rule, ...]:
+        """The rule that an option makes, behind those of its list: ``allow`` does not skip it."""
+        value = self.proxy.value(name) if self.scope.mode == "http" else None
+        if not value:
+            return ()
+        rule = strictness.check_cache if value is True else strictness.restrict(value)
+        return () if rule is None else (self.context.written(rule, name),)
+
     def response_rules(self) -> tuple[Rule, ...]:
-        return self._rules(RESPONSE, response=True)
+        made = self._rules(RESPONSE, response=True)
+        checks = self._option_rule("option checkcache") if self.scope.backend else ()
+        if checks and made:
+            text = "; ".join(self.context.texts[id(rule)] for rule in made)
+            made = (self.context.written(rules.apart(made), text),)
+        return made + checks
 
     def after_rules(self) -> tuple[Rule, ...]:
         return self._rules(AFTER, response=True)

@@ -11,7 +11,7 @@ from greenlb.config import serverchecks
 from greenlb.config.addresses import source_address
 from greenlb.config.context import Context, must_read
 from greenlb.config.names import Located, expanded, locate
-from greenlb.config.schema import PROXY_V2_OPTIONS, SERVER
+from greenlb.config.schema import PROXY, PROXY_V2_OPTIONS, SERVER
 from greenlb.config.sections import Given, Settings
 from greenlb.config.tls import check_protocols, merged, version_range, without_ssl
 from greenlb.config.upstreams import application, place
@@ -28,6 +28,7 @@ def declare_farm(farm: Farm, proxies: Iterable[Settings]) -> None:
     """The names of all sections and servers, before the rules that name them are compiled."""
     for proxy in proxies:
         names = [name for line in proxy.given("server", "server-template") for name in _names(line)]
+        names += ["dispatch"] * bool(proxy.given("dispatch"))
         farm.declare(
             proxy.name, frontend=proxy.kind != "backend", servers=None if proxy.kind == "frontend" else names
         )
@@ -48,7 +49,9 @@ def servers(
     defaults: dict[str, Any] = {}
     found: list[Server] = []
     places: dict[str, Where] = {}
-    for line in backend.given("default-server", "server", "server-template"):
+    for line in backend.given("default-server", "dispatch", "server", "server-template"):
+        if line.option.name == "dispatch":
+            line = replace(line, option=PROXY["server"], words=("dispatch", *line.words))
         if line.option.name == "default-server":
             defaults = merged(defaults, line.value)
             continue

@@ -155,7 +155,7 @@ class _Traffic:
         self.events = _Loggers(targets, _TEXT, _JSON)
         self.lines = self._logging(targets, frontend.log_format)
         self.errors = self._logging(targets, frontend.log_error_format or frontend.log_format)
-        self.selective = frontend.dontlognull or frontend.dontlog_normal
+        self.selective = frontend.dontlognull or frontend.dontlog_normal or frontend.log_separate_errors
 
     def _logging(self, targets: Sequence[Target], form: Format | None) -> list[Any]:
         """Loggers whose events are exchanges.  Without a format there is no line at the end."""
@@ -177,7 +177,12 @@ class _Traffic:
         """Whether the options that thin out the log let this exchange through."""
         if self.frontend.dontlognull and not x.bytes_in:
             return False
+        if self.frontend.log_separate_errors and x.level == INFO and not normal(x):
+            x.level = _ERR
         return not self.frontend.dontlog_normal or not normal(x)
+
+
+_ERR: Final = 3
 
 
 def normal(x: Exchange) -> bool:

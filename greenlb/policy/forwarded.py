@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from ipaddress import IPv6Address
+from operator import attrgetter
 
 from greenlb.exchange import Exchange
 from greenlb.message import Fields
@@ -87,7 +88,11 @@ def drop_underscores(x: Exchange) -> None:
         request.fields.cut(_UNDERSCORED)
 
 
-def forward_for(frontend: ForwardFor | None, backend: ForwardFor | None) -> Step | None:
+def forward_for(
+    frontend: ForwardFor | None,
+    backend: ForwardFor | None,
+    address_of: Callable[[Exchange], str] = attrgetter("src"),
+) -> Step | None:
     """``option forwardfor`` of a frontend and of the backend it uses, as one step; None when neither
     has it.
 
@@ -117,11 +122,16 @@ def forward_for(frontend: ForwardFor | None, backend: ForwardFor | None) -> Step
         request = x.request
         if request is None or (if_none and request.fields.has(name)):
             return
-        added = line(x.src)
+        added = line(address_of(x))
         if added:
             request.fields.append(added)
 
     return step
+
+
+def original_to(frontend: ForwardFor | None, backend: ForwardFor | None) -> Step | None:
+    """``option originalto``, likewise: the address that the client connected to."""
+    return forward_for(frontend, backend, lambda x: x.client.dst)
 
 
 def both(first: Step | None, second: Step) -> Step:

@@ -41,7 +41,8 @@ class Scope:
     cannot be meant.  ``patterns`` are the files of patterns and maps, ``slots`` the frontend's captures, to
     which a rule may add.
     ``tables`` are all stick tables, ``farm`` knows the names of all sections and servers,
-    ``services`` what rules can answer with, ``users`` are the userlists.  ``hooks`` are the places where
+    ``services`` what rules can answer with, ``users`` are the userlists,
+    ``errors`` the pages of http-errors sections.  ``hooks`` are the places where
     somebody's Python is called, ``steers`` gathers the sections where it may choose the way, ``where`` is the
     line.
     """
@@ -67,6 +68,7 @@ class Scope:
     farm: Farm = field(default_factory=Farm)
     services: Services = field(default_factory=Services)
     users: UserLists = field(default_factory=UserLists)
+    errors: Mapping[str, Mapping[int, bytes]] = field(default_factory=dict)
     hooks: Hooks = field(default_factory=Hooks)
     steers: set[str] = field(default_factory=set)
     where: Where = NOWHERE

@@ -253,8 +253,14 @@ class LiveFrontend:
 
     def dress(self, reply: Reply, x: Exchange) -> Reply:
         """Put an errorfile in place of a standard answer, where the backend or we have one."""
-        raw = x.backend.errorfiles.get(reply.status) if x.backend is not None else None
-        reply.raw = raw if raw is not None else self.model.errorfiles.get(reply.status)
+        page = x.backend.errorfiles.get(reply.status) if x.backend is not None else None
+        if page is None:
+            page = self.model.errorfiles.get(reply.status)
+        if page is None or isinstance(page, bytes):
+            reply.raw = page
+        else:
+            made = page(x)
+            reply.reason, reply.fields, reply.body = made.reason, made.fields, made.body
         return reply
 
     def forwardfor(self, x: Exchange, backend: LiveBackend) -> None:
@@ -264,6 +270,9 @@ class LiveFrontend:
             step = self._forwardfor[name]
         except KeyError:
             step = forwarded.forward_for(self.model.forwardfor, backend.model.forwardfor)
+            original = forwarded.original_to(self.model.originalto, backend.model.originalto)
+            if original is not None:
+                step = forwarded.both(step, original)
             if backend.model.forwarded is not None:
                 step = forwarded.both(step, backend.model.forwarded)
             if self.model.unique_id is not None:

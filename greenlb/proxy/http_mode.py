@@ -23,6 +23,7 @@ from greenlb.proxy.application import AppForward, MixedForward
 from greenlb.proxy.backend import LiveBackend, Refusal
 from greenlb.proxy.careful import CarefulForward, CarefulMixedForward
 from greenlb.proxy.forward import Forward
+from greenlb.proxy.naming import naming
 from greenlb.proxy.queue import pause
 from greenlb.proxy.upload import Cut
 from greenlb.proxy.upstream.network import Upstream
@@ -40,13 +41,17 @@ _LINGER_SECONDS: Final = 1.0
 _LINGER_BYTES: Final = 1 << 18
 """How long, and for how much, a refused client is listened to before the close."""
 
-_FORWARDS: Final[dict[str, type[Forward | AppForward]]] = {
+_NETWORK: Final[dict[str, type[Forward]]] = {
     "network": Forward,
     "mixed": MixedForward,
     "careful network": CarefulForward,
     "careful mixed": CarefulMixedForward,
-    "applications": AppForward,
     **compressing.FORWARDS,
+}
+_FORWARDS: Final[dict[str, type[Forward | AppForward]]] = {
+    "applications": AppForward,
+    **_NETWORK,
+    **naming(_NETWORK),
 }
 """By the kind of a backend, what carries a request there."""
 

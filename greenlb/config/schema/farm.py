@@ -11,6 +11,15 @@ from greenlb.config.values import Flag, Integer, Line, Switch, Text
 
 FARM: Final = (
     Option(
+        name="dispatch",
+        where=("listen", "backend"),
+        kind=Line("ADDRESS:PORT", "an address with a port, such as 10.0.0.11:80"),
+        field="servers",
+        many=True,
+        doc="All requests go there: the same as a server called 'dispatch' with nothing but its address.",
+        example="10.0.0.11:80",
+    ),
+    Option(
         name="balance",
         where=BACK,
         kind=Line("ALGORITHM [ARGUMENTS]", "an algorithm, such as roundrobin or leastconn"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from greenlb.config.options import Table
+from greenlb.config.schema.errors import HTTP_ERRORS
 from greenlb.config.schema.proxies import PROXY
 from greenlb.config.schema.resolvers import RESOLVERS
 from greenlb.config.schema.settings import GLOBAL
@@ -59,6 +60,11 @@ KINDS: Final = {
         named=("nameserver",),
         two_words=("timeout", "hold"),
     ),
+    "http-errors": SectionKind(
+        heading="[http-errors NAME]",
+        doc="Pages for errors, for sections and rules to import with 'errorfiles'.",
+        table=HTTP_ERRORS,
+    ),
     "userlist": SectionKind(
         heading="[userlist NAME]",
         doc="Who may be asked for by http_auth(NAME): users, their passwords and their groups.",
@@ -69,7 +75,7 @@ KINDS: Final = {
 """By the first word of a section's header."""
 
 UNSUPPORTED_KINDS: Final = (
-    "peers", "mailers", "cache", "program", "ring", "http-errors", "fcgi-app",
+    "peers", "mailers", "cache", "program", "ring", "fcgi-app",
     "log-forward",
 )  # fmt: skip
 

@@ -125,6 +125,15 @@ LOGS: Final = (
         example="yes",
     ),
     Option(
+        name="option log-separate-errors",
+        where=FRONT,
+        kind=Flag(),
+        field="log_separate_errors",
+        default="no",
+        doc="What did not go well (an error, a timeout, a retry, a status of 500 or more) is logged as err.",
+        example="yes",
+    ),
+    Option(
         name="option socket-stats",
         where=FRONT,
         kind=Flag(),

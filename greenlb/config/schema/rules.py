@@ -6,9 +6,9 @@ from typing import Final
 
 from greenlb.config.options import Keywords, Option
 from greenlb.config.schema.forwarded import OPTION_FORWARDED
-from greenlb.config.schema.lines import FORWARDFOR
-from greenlb.config.schema.where import EVERY, FRONT, RULES
-from greenlb.config.values import NAME, Flag, Line, Matching, Switch
+from greenlb.config.schema.lines import FORWARDFOR, ORIGINALTO
+from greenlb.config.schema.where import BACK, EVERY, FRONT, RULES
+from greenlb.config.values import NAME, Choice, Flag, Line, Matching, Switch, Token
 from greenlb.policy.linerules import EDITS
 
 _RULE: Final = "ACTION [ARGUMENTS] [if|unless CONDITION]"
@@ -175,7 +175,46 @@ RULES_AND_ROUTES: Final = (
         doc="The client's address is added to requests in X-Forwarded-For.",
         example="except 127.0.0.0/8",
     ),
+    Option(
+        name="option originalto",
+        where=EVERY,
+        kind=Switch(Keywords(ORIGINALTO, "[except NETWORK] [header NAME]"), on={}, direct=False),
+        field="originalto",
+        default="no",
+        http=True,
+        doc="The address that the client connected to is added to requests in X-Original-To.",
+        example="yes",
+    ),
     OPTION_FORWARDED,
+    Option(
+        name="option http-restrict-req-hdr-names",
+        where=EVERY,
+        kind=Choice("preserve", "delete", "reject"),
+        http=True,
+        doc="What becomes, behind the http-request rules, of header fields whose names have other characters "
+        "than letters, digits and hyphens: they are deleted, or such a request gets a 403.  Without it "
+        "those with an underscore are deleted, and others kept.",
+        example="reject",
+    ),
+    Option(
+        name="option checkcache",
+        where=BACK,
+        kind=Flag(),
+        default="no",
+        http=True,
+        doc="An answer that sets a cookie and that a cache may keep for others is not passed on: 502.",
+        example="yes",
+    ),
+    Option(
+        name="http-send-name-header",
+        where=BACK,
+        kind=Token("NAME", "the name of a header field"),
+        field="name_header",
+        default="none",
+        http=True,
+        doc="Requests tell the server its own name, as the configuration has it, in this field.",
+        example="X-Server",
+    ),
     Option(
         name="option http-buffer-request",
         where=EVERY,
@@ -196,6 +235,41 @@ RULES_AND_ROUTES: Final = (
         doc="The file, a whole HTTP response, is sent in place of our own answer of that status; an "
         "empty one is silence.",
         example="503 /etc/greenlb/errors/503.http",
+    ),
+    Option(
+        name="errorfiles",
+        where=EVERY,
+        kind=Line("NAME [CODE...]", "the name of an http-errors section"),
+        field="errorfiles",
+        http=True,
+        many=True,
+        doc="The pages of an http-errors section, or those of these statuses, as errorfile lines.",
+        example="site 503",
+    ),
+    *(
+        Option(
+            name=name,
+            where=EVERY,
+            kind=Line("CODE URL", "a status code and where to go"),
+            field="errorfiles",
+            http=True,
+            many=True,
+            doc=f"The client is sent to a page of another server with {status} in place of our own answer of "
+            "that status.",
+            example="503 http://sorry.example.com/",
+        )
+        for name, status in (("errorloc", 302), ("errorloc302", 302), ("errorloc303", 303))
+    ),
+    Option(
+        name="http-error",
+        where=EVERY,
+        kind=Line("status CODE [PAGE]", "'status' and a status code"),
+        field="errorfiles",
+        http=True,
+        many=True,
+        doc="What is sent in place of our own answer of that status, said as http-request return does: with "
+        "string, lf-string, file, lf-file, hdr, errorfile, errorfiles; default-errorfiles is our own again.",
+        example="status 503 content-type text/plain string Sorry.",
     ),
     # routing
     Option(

@@ -6,17 +6,18 @@ status with a payload and fields.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from greenlb import replies
 from greenlb.exchange import Exchange
 from greenlb.message import Fields, Reply
-from greenlb.model import Rule
+from greenlb.model import Page, Rule
 from greenlb.policy.actions.fields import field_value
 from greenlb.policy.actions.words import BOTH, REQUEST, TCP, Action, Value, Words
 from greenlb.policy.files import octets_of
 from greenlb.policy.heads import clean, field_name
 from greenlb.policy.logformat import compile_format
+from greenlb.policy.scope import Scope
 from greenlb.policy.vocabulary import nearest, octets
 
 Answer = Callable[[Exchange], Reply]
@@ -75,10 +76,48 @@ def _page(spec: _Spec, words: Words, cause: str, phase: str) -> Answer:
 
 
 def _errorfile(spec: _Spec, cause: str, phase: str) -> Answer:
-    raw, status = octets_of(spec.argument), spec.status
-    if not raw.startswith(b"HTTP/1."):
-        raise ValueError(f"'{spec.argument}' is not an HTTP response: it must begin with 'HTTP/1.'")
+    raw, status = _whole(spec.argument), spec.status
     return lambda x: Reply(status, b"", Fields(), raw=raw, close=True, cause=cause, phase=phase)
+
+
+def _whole(path: str) -> bytes:
+    """A file that is a whole response.  Raises ValueError."""
+    raw = octets_of(path)
+    if not raw.startswith(b"HTTP/1."):
+        raise ValueError(f"'{path}' is not an HTTP response: it must begin with 'HTTP/1.'")
+    return raw
+
+
+def _imported(spec: _Spec, words: Words, cause: str, phase: str) -> Answer:
+    """The page of an http-errors section; where it has none, ours."""
+    raw, status = _of_section(spec, words), spec.status
+    if raw is None:
+        return _page(spec, words, cause, phase)
+    return lambda x: Reply(status, b"", Fields(), raw=raw, close=True, cause=cause, phase=phase)
+
+
+def _of_section(spec: _Spec, words: Words) -> bytes | None:
+    errors = words.scope.errors
+    if spec.argument not in errors:
+        raise ValueError(f"there is no section [http-errors {spec.argument}]{nearest(spec.argument, errors)}")
+    return errors[spec.argument].get(spec.status)
+
+
+def error_page(line: Sequence[str], scope: Scope) -> tuple[int, Page | None]:
+    """An ``http-error`` line: for which status, and what is sent; None: our own page after all.  Raises
+    ValueError."""
+    words = Words("http-error", line, scope)
+    if not words.next_is("status"):
+        raise ValueError("expected 'status' and a status code first")
+    spec = _gather(words, 0)
+    words.condition()
+    if spec.kind == "default-errorfiles":
+        return spec.status, None
+    if spec.kind == "errorfile":
+        return spec.status, _whole(spec.argument)
+    if spec.kind == "errorfiles":
+        return spec.status, _of_section(spec, words)
+    return spec.status, _built(spec, words, "P", "R")
 
 
 def _payload(spec: _Spec, words: Words) -> Value:
@@ -132,7 +171,7 @@ def _answer(words: Words, status: int, cause: str, phase: str, pages: bool) -> A
     if spec.kind == "errorfile":
         return _errorfile(spec, cause, phase)
     if spec.kind == "errorfiles":
-        raise ValueError("'errorfiles' is not supported: there are no http-errors sections")
+        return _imported(spec, words, cause, phase)
     return _built(spec, words, cause, phase)
 
 

@@ -121,6 +121,8 @@ def call(
         if request.method == b"CONNECT":  # a good answer to it would be a tunnel (RFC 9110 section 9.3.6)
             return conn.answer(x, replies.make(501))
         assert upstream.application is not None
+        if backend.model.name_header:
+            request.fields.set(backend.model.name_header, upstream.state.server.name.encode())
         running = (CodedAppCall if backend.compresses else AppCall)(conn, x, request, backend, upstream.label)
         return running.run(upstream.application, upstream.template(conn))
     finally:
@@ -134,7 +136,8 @@ def kind(model: Backend, compresses: bool) -> str:
     if apps and apps == len(model.servers):
         return "applications"
     careful = "careful " if model.abortonclose or set(model.retry_on) - {"conn-failure"} else ""
-    return "compressing " * compresses + careful + ("mixed" if apps else "network")
+    first = "naming " * bool(model.name_header) + "compressing " * compresses
+    return first + careful + ("mixed" if apps else "network")
 
 
 _dated = (0, b"")

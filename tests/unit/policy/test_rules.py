@@ -76,7 +76,7 @@ def reply(text: str, x: Exchange | None = None) -> Reply:
         ("replace-path ^/a", "expects a replacement"),
         ("deny stats 403", "got 'stats' (did you mean 'status'?)"),
         ("deny deny_status 418", "has no page for status 418"),
-        ("deny status 403 errorfiles x", "no http-errors sections"),
+        ("deny status 403 errorfiles x", "there is no section [http-errors x]"),
         ("return status 99", "an integer from 200 to 599, got '99'"),
         ("return string x", "expects 'content-type' with a body"),
         ("return string x lf-string y", "has 'string' already"),
