@@ -199,11 +199,18 @@ def test_samples(proxy: Launcher) -> None:
     assert lb.ask(get("/")).body == b"   0 0   0    0 1 99    1 1 1 0 3   "
 
 
+SEEN = """http-request = return status 404 if { path /seen } { src_http_req_rate(limits) eq 0 }
+               return status 200 if { path /seen }
+               """
+
+
 def test_set_and_cleared_from_outside(proxy: Launcher, origin: Origins) -> None:
     """What an operator sets counts for the next request; a cleared key begins anew."""
     lb = start(
         proxy,
-        LIMIT.replace("store http_req_rate(10s)", "store http_req_rate(10s),gpc0"),
+        LIMIT.replace("store http_req_rate(10s)", "store http_req_rate(10s),gpc0").replace(
+            "http-request = ", SEEN
+        ),
         s1=origin.http("s1"),
     )
     assert lb.ask().status == 200
@@ -214,9 +221,121 @@ def test_set_and_cleared_from_outside(proxy: Launcher, origin: Origins) -> None:
     assert last == 429
     expect_rows(lb, "limits", {"127.0.0.1": {"http_req_rate(10000)": "4", "gpc0": "9"}})
 
-    def anew() -> bool:
-        # A process learns within half a second what another did to a table, and each request counts.
+    def forgotten() -> bool:
+        # A process learns within half a second what another did to a table.
         assert command(lb, "clear table limits key 127.0.0.1") == []
-        return lb.ask().status == 200
+        return lb.ask(get("/seen")).status == 404
 
-    eventually(anew, "a new count")
+    eventually(forgotten, "a new count")
+    assert lb.ask().status == 200
+
+
+FAILURES = """
+[frontend fe]
+bind = 127.0.0.1:{fe}
+http-request = track-sc0 src table counts
+use_backend = denied if { path_beg /denied }
+              nobody if { path /nobody }
+default_backend = be
+[backend be]
+server s1 = 127.0.0.1:{s1}
+[backend denied]
+http-response = deny
+server s1 = 127.0.0.1:{s1}
+[backend nobody]
+[backend counts]
+stick-table = type ip size 100 expire 30s store http_req_cnt,http_fail_cnt,http_fail_rate(10s)
+"""
+
+
+def test_failures_of_servers(proxy: Launcher, origin: Origins) -> None:
+    """5xx but for 501 and 505, what is no answer, and none at all: not what rules deny, nor a lack of servers."""
+    raw = {"garbage": b"hello\r\n\r\n", "length": b"HTTP/1.1 200 OK\r\nContent-Length: 5x\r\n\r\n"}
+
+    def answer(message: Message) -> bytes:
+        path = message.target.strip("/")
+        return raw[path] if path in raw else by_path(message)
+
+    lb = start(proxy, FAILURES, s1=origin.http("s1", answer))
+    failing = ("/500", "/503", "/599", "/garbage", "/length")
+    for path in ("/", "/404", "/501", "/505", "/denied", "/nobody", *failing):
+        lb.ask(get(path))
+    expected = {"http_req_cnt": "11", "http_fail_cnt": "5", "http_fail_rate(10000)": "5"}
+    expect(lambda: rows(lb, "counts").get("127.0.0.1"), expected)
+
+
+ARRAYS = """
+[frontend fe]
+bind = 127.0.0.1:{fe}
+http-request = track-sc0 src table {{table}}
+               sc-inc-gpc(1,0)
+               sc-inc-gpc(7,0)
+               sc-inc-gpc0(0)
+               sc-inc-gpc1(0)
+               sc-set-gpt(1,0) int(7)
+               sc-set-gpt(9,0) int(8)
+               sc-set-gpt0(0) 5
+               return status 200 content-type text/plain lf-string "{{shown}}"
+[backend arrays]
+stick-table = type ip size 100 expire 30s store gpc(3),gpc_rate(2,10s),gpt(2)
+[backend single]
+stick-table = type ip size 100 expire 30s store gpc0,gpc1,gpc1_rate(10s),gpt0
+[backend rate]
+stick-table = type ip size 100 expire 30s store gpc_rate(2,10s)
+"""
+SHOWN = [
+    *(f"sc_{name}({index},0)" for name in ("get_gpc", "gpc_rate", "get_gpt") for index in (0, 1, 2, 9)),
+    *(f"sc_{name}(0)" for name in ("get_gpc0", "get_gpc1", "get_gpt0", "gpc0_rate", "gpc1_rate")),
+    *(f"src_{name}(1,TABLE)" for name in ("get_gpc", "gpc_rate", "get_gpt")),
+    *(f"src_{name}(TABLE)" for name in ("get_gpc1", "gpc1_rate", "http_fail_cnt", "http_fail_rate")),
+    *(f"src,table_{name}(1,TABLE)" for name in ("gpc", "gpc_rate", "gpt")),
+    *(f"src,table_{name}(TABLE)" for name in ("gpc0", "gpc1", "gpc1_rate", "gpt0", "http_fail_cnt")),
+    "str(192.0.2.1),table_gpc(1,TABLE)",
+    *("sc_inc_gpc(1,0)", "sc_inc_gpc(9,0)", "sc_inc_gpc0(0)", "sc0_inc_gpc1", "src_inc_gpc(0,TABLE)"),
+    *("sc_clr_gpc(1,0)", "sc_clr_gpc1(0)", "src_clr_gpc(0,TABLE)", "sc_get_gpc(1,0)", "sc_get_gpc1(0)"),
+]
+
+
+COUNTED = {
+    "arrays": "=1 =2 =0 = =1 =2 = = =5 =7 = = =1 =2 =5 =1 =2 =2 =2 =7 =2 =2 = = =2 =2 =7 =1 =2 =2 =5 = =0 "
+    "=3 =0 =2 =4 =3 =4 =0 =3 =0 =0",
+    "single": "= = = = = = = = = = = = =1 =1 =5 = =1 = = = =1 =1 = = = = = =1 =1 =1 =5 = =0 "
+    "=0 =0 =2 =2 =0 = =2 = = =0",
+    "rate": "= = = = =1 =2 = = = = = = = = = =1 =2 = =2 = = =2 = = = =2 = = = =2 = = =0 "
+    "=3 =0 =2 =4 =3 = = = = =",
+}
+"""What each has counted, as HAProxy says it."""
+
+
+@pytest.mark.parametrize("table", ["arrays", "single", "rate"])
+def test_arrays(proxy: Launcher, table: str) -> None:
+    """Arrays, single counters, and rates alone, seen and changed by every sample."""
+    shown = " ".join(f"=%[{expression}]" for expression in SHOWN).replace("TABLE", table)
+    lb = start(proxy, ARRAYS.replace("{{table}}", table).replace("{{shown}}", shown))
+    said = lb.ask().body.decode().split()
+    assert dict(zip(SHOWN, said, strict=True)) == dict(zip(SHOWN, COUNTED[table].split(), strict=True))
+
+
+def test_arrays_at_the_runtime_socket(proxy: Launcher) -> None:
+    """Each is shown by its number; the array's name means the first of it."""
+    lb = start(proxy, ARRAYS.replace("{{table}}", "arrays").replace("{{shown}}", "ok"))
+    said = {
+        "data.gpc 5": [],
+        "data.gpt 6": [],
+        "data.gpc_rate 7": [],
+        "data.gpc0 5": ["Data type not stored in this table"],
+        "data.gpc2 5": ["Unknown data type"],
+        "data.gpc[1] 5": ["Unknown data type"],
+    }
+    for words, answer in said.items():
+        assert command(lb, f"set table arrays key 192.0.2.1 {words}") == answer
+    filled = {"gpc0": "5", "gpt0": "6", "gpc0_rate(10000)": "7", "use": "0"}
+    expect_rows(lb, "arrays", {"192.0.2.1": {name: value for name, value in filled.items() if value != "0"}})
+    line = command(lb, "show table arrays data.gpc eq 5")[1]
+    assert [word.partition("=")[0] for word in line.split()[4:]] == [
+        *("gpt0", "gpt1", "gpc0", "gpc1", "gpc2"),
+        *("gpc0_rate(10000)", "gpc1_rate(10000)"),
+    ]
+    assert command(lb, "show table arrays data.gpc1 eq 5") == [
+        "Filter entry #1: Data type not stored in this table"
+    ]
