@@ -17,7 +17,17 @@ from greenlb.policy import samples
 from greenlb.policy.expression import Call, parse
 from greenlb.policy.kinds import can_cast
 from greenlb.policy.matching import DEFAULT_METHOD, METHODS, OPERATORS, SUFFIXES, Method, Pattern, Test
-from greenlb.policy.patterns import Combined, Exact, Finder, Patterns, Reference, Surrounding
+from greenlb.policy.patterns import (
+    Combined,
+    Exact,
+    Finder,
+    Ordered,
+    Patterns,
+    Read,
+    Reference,
+    Surrounding,
+    Way,
+)
 from greenlb.policy.samples import refused
 from greenlb.policy.scope import Scope
 from greenlb.policy.vocabulary import WAITING, Kind, Needs, blaming, nearest
@@ -301,7 +311,7 @@ def _with_files(method: Method, flags: _Flags, place: str) -> Test:
     for reference, ignore_case in flags.files:
         reference.note_use(f"acl{place}")
         try:
-            finders.append(reference.look(_finder(method, ignore_case)))
+            finders.append(reference.look(_finder(method, ignore_case), _way(method, ignore_case)))
         except ValueError as error:
             raise ValueError(f"'{reference.path}': {error}") from None
     if flags.patterns or len(finders) > 1:
@@ -318,6 +328,17 @@ def _finder(method: Method, ignore_case: bool) -> Finder:
         return Surrounding(lambda value: True)
     compile_patterns = method.compile
     return Combined(lambda keys: compile_patterns([Pattern(key, ignore_case, False) for key in keys]))
+
+
+def _way(method: Method, ignore_case: bool) -> Way:
+    def make(read: Read) -> Finder:
+        if method.name == "str":
+            return Exact(read, ignore_case)
+        if method.name == "ip":
+            return Surrounding(read)
+        return Ordered(read, lambda key: method.compile([Pattern(key, ignore_case, False)]))
+
+    return Way(method.name, ignore_case, "", make)
 
 
 def _method(name: str, kind: Kind, loaded: bool, criterion: str) -> str:

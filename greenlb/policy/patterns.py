@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from greenlb.policy.addresses import Networks
+from greenlb.policy.addresses import Networks, parse_address
 from greenlb.policy.files import lines, pairs
 from greenlb.policy.vocabulary import octets
 
@@ -27,6 +27,9 @@ class Finder(Protocol):
 
     def add(self, key: str, value: str) -> None:
         """Raises ValueError for a key or a value that it cannot read; then nothing changed."""
+
+    def change(self, key: str, value: str) -> None:
+        """Another value for a key that is there, which keeps its place.  Raises as ``add``."""
 
     def remove(self, key: str) -> None: ...
 
@@ -52,6 +55,9 @@ class Exact:
 
     def add(self, key: str, value: str) -> None:
         self._known.setdefault(self._key(key), self._read(value))
+
+    def change(self, key: str, value: str) -> None:
+        self._known[self._key(key)] = self._read(value)
 
     def remove(self, key: str) -> None:
         self._known.pop(self._key(key), None)
@@ -86,6 +92,10 @@ class Prefixes:
             self._sizes = sorted(self._tables, reverse=True)
         self._tables[len(text)].setdefault(text, found)
 
+    def change(self, key: str, value: str) -> None:
+        text = octets(key)
+        self._tables[len(text)][text] = self._read(value)
+
     def remove(self, key: str) -> None:
         text = octets(key)
         self._tables.get(len(text), {}).pop(text, None)
@@ -107,6 +117,11 @@ class Surrounding:
 
     def add(self, key: str, value: str) -> None:
         self._networks.add(key, self._read(value))
+
+    def change(self, key: str, value: str) -> None:
+        found = self._read(value)
+        self._networks.remove(key)
+        self._networks.add(key, found)
 
     def remove(self, key: str) -> None:
         self._networks.remove(key)
@@ -144,6 +159,9 @@ class Ordered:
         if key not in self._tests:
             self._tests[key] = self._compile(key), self._read(value)
 
+    def change(self, key: str, value: str) -> None:
+        self._tests[key] = self._compile(key), self._read(value)
+
     def remove(self, key: str) -> None:
         self._tests.pop(key, None)
 
@@ -172,6 +190,9 @@ class Combined:
         self._keys[key] = None
         self.find = self._find_anew
 
+    def change(self, key: str, value: str) -> None:
+        """It has no values."""
+
     def remove(self, key: str) -> None:
         self._keys.pop(key, None)
         self.find = self._find_anew
@@ -183,6 +204,29 @@ class Combined:
 
 def _nothing(value: Any) -> None:
     return None
+
+
+class Way(NamedTuple):
+    """How a use looks into a reference: by ``method``, ``fold`` whatever the case, for a value of the kind
+    ``gives``; ``make`` makes such a finder."""
+
+    method: str
+    fold: bool
+    gives: str
+    make: Callable[[Read], Finder]
+
+    @property
+    def indexed(self) -> bool:
+        """Whether it finds a key without trying one after the other."""
+        return self.method == "ip" or (self.method in ("str", "beg") and not self.fold)
+
+    def value(self, text: str) -> Any:
+        """What is looked for, as samples give it; None: ``text`` is no such thing."""
+        if self.method == "ip":
+            return parse_address(text)
+        if self.method in ("int", "len"):
+            return int(text) if text.removeprefix("-").isdecimal() else None
+        return octets(text)
 
 
 class Reference:
@@ -197,6 +241,8 @@ class Reference:
         self.uses: list[str] = []
         self._entries: dict[str, str] = {}
         self._finders: list[Finder] = []
+        self._ways: dict[tuple[str, bool, str], Way] = {}
+        self.staged: list[Any] = []  # edits of which the rest is on its way
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -205,12 +251,23 @@ class Reference:
         """(key, value) in the order of the file; without a map the values are empty."""
         return iter(list(self._entries.items()))
 
-    def look(self, finder: Finder) -> Finder:
-        """Fill ``finder``, and keep it up to date.  Raises ValueError: a line that it cannot read."""
+    def look(self, finder: Finder, way: Way) -> Finder:
+        """Fill ``finder``, which looks in that ``way``, and keep it up to date.  Raises ValueError: a line
+        that it cannot read."""
+        self._ways.setdefault(way[:3], way)
         for key, value in self._entries.items():
             finder.add(key, value)
         self._finders.append(finder)
         return finder
+
+    def ask(self, text: str) -> Iterator[tuple[Way, str | None]]:
+        """The key that each use finds for a value.  It looks through all of them."""
+        for way in self._ways.values():
+            value = way.value(text)
+            finder = way.make(str)
+            for key in self._entries:
+                finder.add(key, key)
+            yield way, None if value is None else finder.find(value)
 
     def note_use(self, use: str) -> None:
         """``acl at file 'x' line 3``."""
@@ -248,12 +305,12 @@ class Reference:
         before = self._entries.get(key)
         if before is None:
             return False
-        for finder in self._finders:
-            finder.remove(key)
+        for number, finder in enumerate(self._finders):
             try:
-                finder.add(key, value)
+                finder.change(key, value)
             except ValueError:
-                finder.add(key, before)
+                for done in self._finders[:number]:
+                    done.change(key, before)
                 raise
         self._entries[key] = value
         return True

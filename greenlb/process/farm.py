@@ -229,7 +229,14 @@ class Farm:
     def _patterns(self, message: Message) -> tuple[dict[str, object], list[int]]:
         """An operator has changed a list or a map: for the processes to come."""
         fields = message.fields
-        apply(self.config.patterns, fields["map"], fields["name"], fields["edits"])
+        apply(
+            self.config.patterns,
+            fields["map"],
+            fields["name"],
+            fields["edits"],
+            fields.get("part", 0),
+            fields.get("parts", 1),
+        )
         return {}, []
 
     def _gate(self, message: Message) -> tuple[dict[str, object], list[int]]:

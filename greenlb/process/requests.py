@@ -83,7 +83,14 @@ class Requests:
 
     def _patterns(self, message: Message) -> Answer:
         fields = message.fields
-        apply(self._worker.config.patterns, fields["map"], fields["name"], fields["edits"])
+        apply(
+            self._worker.config.patterns,
+            fields["map"],
+            fields["name"],
+            fields["edits"],
+            fields.get("part", 0),
+            fields.get("parts", 1),
+        )
         return {}
 
     def _sessions(self, message: Message) -> Answer:

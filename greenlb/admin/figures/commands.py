@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from greenlb.admin.figures import info, servers, text
+from greenlb.admin.figures import activity, info, servers, text
 from greenlb.admin.figures.exposition import exposition
 from greenlb.admin.figures.history import history
 from greenlb.admin.figures.schema import schema
@@ -93,7 +93,7 @@ def _show_stat(session: Session, words: Sequence[str]) -> str:
 
 
 def _show_info(session: Session, words: Sequence[str]) -> str:
-    items = list(info.typed(session.farm))
+    items = list(info.typed(session.farm, exact="float" in words))
     described = "desc" in words
     if "json" in words:
         return text.compact([each.document() for each in items])
@@ -125,6 +125,14 @@ def _show_metrics(session: Session, words: Sequence[str]) -> str:
     return exposition(session.farm, words, "no-maint" in words)
 
 
+def _show_activity(session: Session, words: Sequence[str]) -> str:
+    return "".join(activity.lines(session.farm.books.board))
+
+
+def _show_pools(session: Session, words: Sequence[str]) -> str:
+    return "".join(activity.memory(session.farm.books.board))
+
+
 def _show_history(session: Session, words: Sequence[str]) -> str:
     last = _number(words[0]) if words else KEPT
     if last is None or last < 1:
@@ -133,7 +141,9 @@ def _show_history(session: Session, words: Sequence[str]) -> str:
 
 
 COMMANDS: Final = (
-    command("show info", "user", "[desc|json|typed]*", "report information about the processes", _show_info),
+    command(
+        "show info", "user", "[desc|json|typed|float]*", "report information about the processes", _show_info
+    ),
     command(
         "show stat",
         "user",
@@ -141,6 +151,8 @@ COMMANDS: Final = (
         "report counters for each proxy and server",
         _show_stat,
     ),
+    command("show activity", "operator", "", "show what each process does", _show_activity),
+    command("show pools", "operator", "", "report the memory of each process", _show_pools),
     command("show schema json", "user", "", "report schema used for stats", lambda session, words: schema()),
     command(
         "show servers state",

@@ -404,10 +404,20 @@ ITEMS: Final[tuple[Item, ...]] = (
 )
 
 
-def typed(farm: Operations) -> Iterator[Typed]:
+EXACT: Final[dict[str, Callable[[Facts], float]]] = {
+    "Uptime_sec": lambda f: round(f.uptime, 6),
+    "Start_time_sec": lambda f: round(time.time() - f.uptime, 6),
+}
+"""What ``show info float`` tells in more detail."""
+
+
+def typed(farm: Operations, exact: bool = False) -> Iterator[Typed]:
     """Every line with its value."""
     facts = Facts(farm)
     for item in ITEMS:
+        if exact and item.name in EXACT:
+            yield Typed(item.place, item.name, item.nature, "flt", EXACT[item.name](facts), item.doc)
+            continue
         told = item.tell(facts)
         if item.name != "description" or told:
             yield Typed(item.place, item.name, item.nature, item.type, told, item.doc)

@@ -41,7 +41,7 @@ class Typed(NamedTuple):
     name: str
     nature: str
     type: str
-    value: int | str
+    value: int | str | float
     doc: str
 
     def line(self, before: str, described: bool) -> str:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
-from greenlb import __version__
+from greenlb.admin.figures.info import VERSION
 from greenlb.admin.runtime.command import DENIED, Command, command
 from greenlb.admin.runtime.session import Session
 from greenlb.config.values import ConfigError, Duration
@@ -59,7 +59,7 @@ def set_timeout(session: Session, words: Sequence[str]) -> str:
 
 
 def show_version(session: Session, words: Sequence[str]) -> str:
-    return __version__
+    return VERSION
 
 
 def show_env(session: Session, words: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from greenlb.admin.runtime.desk import Desk, Empty, Transaction
+from greenlb.admin.runtime.versions import AllVersions
 from greenlb.model import Config, Frontend, Server
 from greenlb.observe.log import Log
 from greenlb.observe.sampler import Sampler
@@ -50,6 +51,7 @@ class Operations:
     gate: Callable[[Frontend, int], None] = lambda frontend, state: None
     remember: Callable[[dict[str, Any]], object] = lambda edits: None
     transaction: Transaction = field(default_factory=Transaction)
+    versions: AllVersions = field(default_factory=AllVersions)
     started: float = field(default_factory=time.monotonic)
 
     @property

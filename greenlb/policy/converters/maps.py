@@ -11,7 +11,7 @@ from typing import Any
 
 from greenlb.policy.addresses import parse_address
 from greenlb.policy.matching import METHODS, Pattern
-from greenlb.policy.patterns import Exact, Finder, Ordered, Prefixes, Read, Reference, Surrounding
+from greenlb.policy.patterns import Exact, Finder, Ordered, Prefixes, Read, Reference, Surrounding, Way
 from greenlb.policy.regex import compile_regex, expand
 from greenlb.policy.vocabulary import Argument, Convert, Converter, Kind, octets
 
@@ -56,10 +56,12 @@ def _address(value: str) -> Any:
     return address
 
 
-def _make(made: Callable[[Read], Finder], read: Read) -> Callable[[Reference, str | None], Convert]:
+def _make(
+    way: Way, read: Read, made: Callable[[Read], Finder] | None = None
+) -> Callable[[Reference, str | None], Convert]:
     def make(reference: Reference, default: str | None) -> Convert:
         try:
-            finder = reference.look(made(read))
+            finder = reference.look((made or way.make)(read), way)
         except ValueError as error:
             raise ValueError(f"map '{reference.path}': {error}") from None
         if default is None:
@@ -86,11 +88,21 @@ def _rows() -> list[Converter]:
     for name, (takes, made, which) in _FINDERS.items():
         for suffix, gives, read, what in outputs:
             doc = f"{what} that a file gives the key {which}."
-            rows.append(Converter(f"map_{name}{suffix}", takes, gives, doc, _make(made, read), arguments))
-    plain = _FINDERS["str"][1]
+            rows.append(
+                Converter(
+                    f"map_{name}{suffix}",
+                    takes,
+                    gives,
+                    doc,
+                    _make(Way(name, False, gives, made), read),
+                    arguments,
+                )
+            )
+    plain = Way("str", False, "str", _FINDERS["str"][1])
+    matched = Way("reg", False, "str", _FINDERS["reg"][1])
     rows.append(Converter("map", "str", "str", "The same as map_str.", _make(plain, _text), arguments))
     doc = "The value that a file gives the expression that matches the string, its \\1 filled in."
-    rows.append(Converter("map_regm", "str", "str", doc, _make(_substitution, _text), arguments))
+    rows.append(Converter("map_regm", "str", "str", doc, _make(matched, _text, _substitution), arguments))
     return rows
 
 

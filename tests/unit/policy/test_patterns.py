@@ -12,7 +12,7 @@ from greenlb.exchange import Client, Exchange
 from greenlb.message import Fields, Request
 from greenlb.model import NOWHERE, Address, Bind, Condition, Frontend
 from greenlb.policy import rules, samples
-from greenlb.policy.patterns import Combined, Exact, Ordered, Patterns, Prefixes, Reference, Surrounding
+from greenlb.policy.patterns import Combined, Exact, Ordered, Patterns, Prefixes, Reference, Surrounding, Way
 from greenlb.policy.scope import Scope
 from greenlb.policy.vocabulary import octets
 
@@ -131,7 +131,7 @@ def test_a_hundred_thousand_networks() -> None:
     reference = Reference(0, "networks")
     for number in range(100_000):
         reference.add(str(ipaddress.ip_network((number << 8, 24))), str(number))
-    find = reference.look(Surrounding(octets)).find
+    find = reference.look(Surrounding(octets), Way("ip", False, "str", Surrounding)).find
     assert find(ipaddress.ip_address(99_999 << 8 | 7)) == b"99999"
     assert find(ipaddress.ip_address(100_000 << 8)) is None
 

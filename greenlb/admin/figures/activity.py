@@ -1,0 +1,33 @@
+"""What each process does, and what memory it has: ``show activity``, ``show pools``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from greenlb.board import Board
+from greenlb.observe.vitals import FIGURES, processes
+
+
+def lines(board: Board) -> Iterator[str]:
+    """A line a figure: of all processes, and in brackets of each, as HAProxy does of its threads."""
+    found = list(processes(board))
+    yield f"processes: {len(found)} [ {' '.join(each.name.replace(' ', '_') for each in found)} ]\n"
+    yield f"date_now: {time.time():.6f}\n"
+    rows = [("busy_permille", [each.busy for each in found])]
+    rows += [(name, [each.figures[name] for each in found]) for name in FIGURES if name != "started"]
+    for name, figures in rows:
+        whole = max(figures, default=0) if name.startswith("hub_delay") else sum(figures)
+        yield f"{name}: {whole} [ {' '.join(map(str, figures))} ]\n"
+
+
+def memory(board: Board) -> Iterator[str]:
+    """Python has one pool: a process's memory."""
+    total = 0
+    yield "Dumping pools usage.\n"
+    found = list(processes(board))
+    for each in found:
+        size = each.figures["memory"]
+        total += size
+        yield f"  - Pool {each.name} (pid {each.pid}) : 1 allocated ({size} bytes), 1 used\n"
+    yield f"Total: {len(found)} pools, {total} bytes allocated, {total} used.\n"
