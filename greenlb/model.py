@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-if TYPE_CHECKING:
-    from greenlb.address import Access as Access
 from greenlb.address import Address as Address
-from greenlb.compression import Compression
+
+if TYPE_CHECKING:
+    from greenlb.compression import Compression
     from greenlb.exchange import Exchange
     from greenlb.live import Affinity, Farm, Hook, ServiceSlot, StickTables
     from greenlb.message import Reply
@@ -132,7 +132,9 @@ class Bind:
     tls: BindTls | None = None
     backlog: int = 0
     v6only: bool = False
-    access: Access = Access()  # of a unix socket
+    mode: int | None = None  # of a unix socket, as uid and gid; None: as the process makes it
+    uid: int | None = None
+    gid: int | None = None
     interface: str = ""  # the one that clients must come by
     accept_proxy: bool = False
     transparent: bool = False  # whether it may be an address that this machine does not have
@@ -453,6 +455,7 @@ class Global:
     zero_warning: bool = False
     quiet: bool = False
     runtime_sockets: tuple[RuntimeSocket, ...] = ()
+    variables: tuple[tuple[str, object], ...] = ()  # of scope proc
     runtime_timeout: float | None = 10.0
     runtime_maxconn: int = 10
 
@@ -470,6 +473,7 @@ class Config:
     steered: bool = False  # it may choose servers
     resolvers: tuple[Resolvers, ...] = ()
     reads: frozenset[str] = frozenset()  # of policy.vocabulary.READS
+    remembers: frozenset[str] = frozenset()  # of net.openssl.FACTS
     patterns: Iterable[object] = ()  # the policy.patterns.References of all files
     text: str = ""  # as INI, with inheritance worked out
 

@@ -25,6 +25,7 @@ from greenlb.config.sections import arrange
 from greenlb.config.servers import declare_farm
 from greenlb.config.sticks import declare
 from greenlb.config.userlists import userlists
+from greenlb.config.variables import process_variables
 from greenlb.model import Backend, Config, Frontend, Global, Where
 
 FIRST_NUMBER = 2
@@ -141,6 +142,7 @@ def _load(
         hooks=tuple(context.hooks),
         steered=bool(context.steers),
         reads=frozenset(context.reads),
+        remembers=frozenset(context.remembers),
         patterns=context.patterns,
         resolvers=resolvers(context, context.resolvers),
         text=effective(sections),
@@ -157,6 +159,7 @@ def _global(context: Context) -> Global:
         if item is not None and option.field and option.kind.direct:
             fields[option.field] = item.value
     fields["runtime_sockets"] = sockets(context)
+    fields["variables"] = process_variables(context)
     fields["log_targets"] = context.log_targets
     fields["log_send_hostname"] = hostname(context)
     made = Global(**fields)

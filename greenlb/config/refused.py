@@ -29,7 +29,6 @@ GLOBAL: Final[dict[str, str]] = {
     "maxsslconn": "set 'maxconn' in the frontends that speak TLS",
     "pp2-never-send-local": "checks tell what they are, as the PROXY protocol says (section 2.2)",
     **dict.fromkeys(("presetenv", "resetenv", "setenv", "unsetenv"), _ENVIRONMENT),
-    **dict.fromkeys(("set-var", "set-var-fmt"), _NOT_YET),
     "ssl-dh-param-file": "put DH parameters into the certificate's file",
     **dict.fromkeys(
         ("ssl-engine", "ssl-propquery", "ssl-provider", "ssl-provider-path"),

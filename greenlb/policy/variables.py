@@ -8,7 +8,8 @@ response, as in HAProxy.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from greenlb.exchange import Exchange
 from greenlb.policy.vocabulary import Fetch
@@ -60,6 +61,22 @@ def setter(name: str) -> Setter:
     if scope == "proc":
         return lambda x, value: _put(_PROCESS, name, value)
     return set_on_client if scope == "sess" else set_on_exchange
+
+
+def begin(values: Iterable[tuple[str, object]]) -> None:
+    """Variables of the process that the configuration sets."""
+    _PROCESS.update(values)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What is set meanwhile is forgotten."""
+    before = dict(_PROCESS)
+    try:
+        yield
+    finally:
+        _PROCESS.clear()
+        _PROCESS.update(before)
 
 
 def is_name(text: str) -> bool:

@@ -8,6 +8,7 @@ from greenlb.model import Backend, Bind, Config, Global, Server, ServerTls
 from greenlb.net.tls import ClientContext, ServerContext
 from greenlb.observe.log import Log
 from greenlb.observe.stats import Books
+from greenlb.policy import variables
 from greenlb.proxy.backend import LiveBackend
 from greenlb.proxy.captures import Captures
 from greenlb.proxy.counted import CountedBackend
@@ -75,6 +76,7 @@ class Plane:
         self.captures = Captures()
         self.backends = {backend.name: self._live(backend, contexts) for backend in config.backends}
         self.farm = FarmNow(self)
+        variables.begin(config.settings.variables)
         if config.farm:
             config.farm.bind(self.farm)
             self.farm.keep()

@@ -6,7 +6,7 @@ from typing import Final
 
 from greenlb.config import inert, refused
 from greenlb.config.options import Keywords, Option, Table
-from greenlb.config.schema.binds import BIND_DEFAULTS
+from greenlb.config.schema.binds import BIND_DEFAULTS, UNIX_BIND
 from greenlb.config.schema.lines import LOG_SYNTAX
 from greenlb.config.schema.runtime import RUNTIME
 from greenlb.config.schema.servers import SERVER_DEFAULTS
@@ -282,6 +282,25 @@ GLOBAL: Final = Table(
             example="101",
         ),
         Option(
+            name="set-var",
+            where=_G,
+            kind=Line("NAME EXPRESSION", "a variable such as proc.name, and an expression"),
+            field="variables",
+            many=True,
+            doc="A variable of the process, set when greenlb starts and when it reloads.  The expression can "
+            "be of str(), int() and other variables of proc, with converters.",
+            example="proc.limit int(100)",
+        ),
+        Option(
+            name="set-var-fmt",
+            where=_G,
+            kind=Line("NAME FORMAT", "a variable such as proc.name, and a format"),
+            field="variables",
+            many=True,
+            doc="The same with a format.",
+            example='proc.name "a-%[str(b)]"',
+        ),
+        Option(
             name="tune.comp.maxlevel",
             where=_G,
             kind=Integer(1, 9),
@@ -396,6 +415,48 @@ GLOBAL: Final = Table(
             default="required",
             doc="What verify is for every server that does not say it.",
             example="required",
+        ),
+        Option(
+            name="unix-bind",
+            where=_G,
+            kind=Keywords(UNIX_BIND, "KEYWORD..."),
+            doc="What holds for the unix sockets of every bind that does not say otherwise.",
+            example="mode 660",
+        ),
+        Option(
+            name="nosplice",
+            where=_G,
+            kind=Flag(),
+            default="no",
+            doc="No data is handed over inside of the kernel, whatever option splice-auto says.",
+            example="yes",
+        ),
+        Option(
+            name="fd-hard-limit",
+            where=_G,
+            kind=Integer(1, unit="descriptors"),
+            field="fd_hard_limit",
+            default="none",
+            doc="How far the limit on open files is raised at most where maxconn is worked out from it.",
+            example="100000",
+        ),
+        Option(
+            name="zero-warning",
+            where=_G,
+            kind=Flag(),
+            field="zero_warning",
+            default="no",
+            doc="A warning about the configuration is an error, as with the flag -dW.",
+            example="yes",
+        ),
+        Option(
+            name="quiet",
+            where=_G,
+            kind=Flag(),
+            field="quiet",
+            default="no",
+            doc="Nothing is said of the configuration, as with the flag -q.",
+            example="yes",
         ),
         *RUNTIME,
     ),
