@@ -32,7 +32,8 @@ class Context:
     for.  ``texts`` remembers what each compiled callable was written as, by its ``id``: the model keeps
     the callable alive, and ``dump`` prints the text.  ``tables`` are the stick tables of all sections,
     ``farm`` their names and those of their servers, ``services`` what rules answer with,
-    ``reads`` what of connections they read, ``patterns`` the files that they look into,
+    ``reads`` what of connections they read, ``remembers`` what log lines ask of TLS,
+    ``patterns`` the files that they look into,
     ``hooks`` where they call somebody's Python, ``steers`` the sections where it may choose the way,
     ``used_acls`` what of a section's acls is used, by the ``id`` of its Settings."""
 
@@ -46,6 +47,7 @@ class Context:
     farm: Farm = field(default_factory=Farm)
     services: Services = field(default_factory=Services)
     reads: set[str] = field(default_factory=set)
+    remembers: set[str] = field(default_factory=set)
     patterns: Patterns = field(default_factory=Patterns)
     used_acls: dict[int, set[str]] = field(default_factory=dict)
     users: UserLists = field(default_factory=UserLists)

@@ -108,6 +108,7 @@ class Compiler:
             hooks=context.hooks,
             steers=context.steers,
             reads=context.reads,
+            remembers=context.remembers,
             patterns=context.patterns,
             slots=slots,
             tls=proxy.kind == "backend" or any("ssl" in line.words for line in proxy.given("bind")),

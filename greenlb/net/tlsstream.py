@@ -11,7 +11,7 @@ import errno
 import os
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from gevent import get_hub
 from OpenSSL import SSL
@@ -57,6 +57,8 @@ class TlsStream(Stream):
 
     plain = False
     facts: TlsFacts
+    remembers: ClassVar[frozenset[str]] = frozenset()
+    """Of ``openssl.FACTS``: what log lines ask for, which may be written when the connection is gone."""
 
     def __init__(self, stream: Stream, context: SSL.Context) -> None:
         """Take ``stream``'s socket over; ``stream`` must not be used any more."""
@@ -283,8 +285,13 @@ class TlsStream(Stream):
         if not self._failed:
             self._notify()
         # OpenSSL's memory goes before the descriptor's number can be another connection's.
-        self._after_read = self._ssl = self._connection = self.facts.ask = None
+        self.facts.ask = self._last_words() if self.remembers and self.facts.version else None
+        self._after_read = self._ssl = self._connection = None
         super().close()
+
+    def _last_words(self) -> Callable[[str], Any]:
+        """What is remembered of the connection."""
+        return {name: self.ask(name) for name in self.remembers}.get
 
     def reset(self) -> None:
         self._failed = True  # no close_notify: what the peer got is not the whole

@@ -35,6 +35,7 @@ class Scope:
     when everything is known that will be; ``early`` a rule that runs before anything was read,
     ``check`` a health check's step, which sees an answer and has no client.
     ``reads`` gathers what the rules read that the process must keep at hand (vocabulary.READS).
+    ``remembers`` gathers what log lines ask OpenSSL for, when its connection may be gone.
     ``place`` is where that is, as `` at file 'x' line 3``.  ``tls``: clients may speak TLS; ``waits``: bodies
     may have been waited for.
     ``used`` gathers the names of the acls that rules ask for; ``warn`` is told what is not wrong and yet
@@ -58,6 +59,7 @@ class Scope:
     check: bool = False
     tables: Tables = field(default_factory=Tables)
     reads: set[str] = field(default_factory=set)
+    remembers: set[str] = field(default_factory=set)
     slots: Slots = field(default_factory=Slots)
     patterns: Patterns = field(default_factory=Patterns)
     used: set[str] = field(default_factory=set)

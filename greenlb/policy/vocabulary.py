@@ -51,7 +51,8 @@ class Argument:
 class Sample:
     """A sample fetch.  ``make`` takes the arguments' values (None for one left out); ``every`` likewise,
     for a fetch that may have several values at once; ``pattern`` rewrites what a condition compares its
-    value with; ``reads`` names what the process has to keep at hand for it (READS)."""
+    value with; ``reads`` names what the process has to keep at hand for it (READS), ``asks`` what it
+    asks OpenSSL for (net.openssl.FACTS)."""
 
     name: str
     kind: Kind
@@ -63,6 +64,7 @@ class Sample:
     every: Callable[..., Occurrences] | None = None
     pattern: Callable[[str], str] | None = None
     reads: str = ""
+    asks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

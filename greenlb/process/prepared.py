@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from greenlb.model import Config, Server, Where
 from greenlb.net.certs import Store, TlsConfigError
 from greenlb.net.tls import ClientContext, ServerContext
+from greenlb.net.tlsstream import TlsStream
 from greenlb.process.services import look_of
 from greenlb.proxy.plane import TlsContexts
 
@@ -45,6 +46,7 @@ class Prepared:
 def prepare(config: Config) -> Prepared:
     """Load every certificate and build every TLS context.  Opens no socket."""
     prepared = Prepared(TlsContexts(), Store(), look=look_of(config))
+    TlsStream.remembers = config.remembers
     for frontend in config.frontends:
         for bind in frontend.binds:
             if bind.tls is not None:
@@ -83,6 +85,8 @@ def descriptors(config: Config, others: int = 0) -> int:
     spare = _SPARE_DESCRIPTORS + others
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = max(soft, hard) if hard != resource.RLIM_INFINITY else 1 << 20
+    if config.settings.fd_hard_limit:
+        limit = min(limit, config.settings.fd_hard_limit)
     if config.settings.ulimit_n:
         limit = config.settings.ulimit_n
         with contextlib.suppress(OSError, ValueError):

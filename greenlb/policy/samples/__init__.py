@@ -119,6 +119,8 @@ def compile_expression(calls: list[Call], scope: Scope, fetch_name: str | None =
         row = find(name)
         if row.reads:
             scope.reads.add(row.reads)
+        if scope.log:
+            scope.remembers.update(row.asks)
         _warn_of_absence(row, scope)
         values = scope.arguments(row, first.arguments)
         try:

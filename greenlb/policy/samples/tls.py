@@ -41,10 +41,6 @@ def _fact(read: Callable[[TlsFacts], Any]) -> Callable[[Side], Callable[[], Fetc
     return lambda side: _of(side, read)
 
 
-def _ask(name: str) -> Callable[[Side], Callable[[], Fetch]]:
-    return lambda side: _asked(side, name)
-
-
 def _resumed(side: Side) -> Callable[[], Fetch]:
     return lambda: lambda x: (facts := side(x)) is not None and facts.resumed
 
@@ -62,8 +58,10 @@ def _unique_id(side: Side) -> Callable[[], Fetch]:
     return lambda: fetch
 
 
-_LAYER: tuple[tuple[str, Kind, str, Callable[[Side], Callable[[], Fetch]]], ...] = (
-    ("alg_keysize", "int", "The size in bits of the key of the cipher with the {}.", _ask("alg_bits")),
+_FINISHED = ("finished", "peer_finished")
+
+_LAYER: tuple[tuple[str, Kind, str, Callable[[Side], Callable[[], Fetch]] | str], ...] = (
+    ("alg_keysize", "int", "The size in bits of the key of the cipher with the {}.", "alg_bits"),
     (
         "alpn",
         "str",
@@ -71,23 +69,31 @@ _LAYER: tuple[tuple[str, Kind, str, Callable[[Side], Callable[[], Fetch]]], ...]
         _fact(lambda t: t.alpn.encode() or None),
     ),
     ("cipher", "str", "The cipher with the {}.", _fact(lambda t: t.cipher.encode())),
-    ("client_random", "bin", "The random bytes of the ClientHello, with the {}.", _ask("client_random")),
+    ("client_random", "bin", "The random bytes of the ClientHello, with the {}.", "client_random"),
     ("err", "int", "What went wrong in the handshake with the {}: 0.", _fact(lambda t: 0)),
     ("err_str", "str", "The same of the {} in words: absent, for nothing did.", _fact(lambda t: None)),
     ("is_resumed", "bool", "True when the TLS session with the {} was resumed.", _resumed),
     ("protocol", "str", "The TLS version with the {}, as TLSv1.3.", _fact(lambda t: t.version.encode())),
-    ("server_random", "bin", "The random bytes of the ServerHello, with the {}.", _ask("server_random")),
-    ("session_id", "bin", "The id of the TLS session with the {}.", _ask("session_id")),
-    ("session_key", "bin", "The master key of the TLS session with the {}.", _ask("master_key")),
+    ("server_random", "bin", "The random bytes of the ServerHello, with the {}.", "server_random"),
+    ("session_id", "bin", "The id of the TLS session with the {}.", "session_id"),
+    ("session_key", "bin", "The master key of the TLS session with the {}.", "master_key"),
     ("unique_id", "bin", "The tls-unique of the connection with the {} (RFC 5929 section 3).", _unique_id),
-    ("use_keysize", "int", "How many bits of the cipher's key are secret, with the {}.", _ask("bits")),
+    ("use_keysize", "int", "How many bits of the cipher's key are secret, with the {}.", "bits"),
 )
-"""What both TLS layers have: the end of the name, the kind, the doc, and what reads it of a side."""
+"""What both TLS layers have: the end of the name, the kind, the doc, and what reads it of a side, or what
+OpenSSL is asked for."""
 
 
 def _layer(prefix: str, side: Side, needs: Needs, who: str) -> tuple[Sample, ...]:
     return tuple(
-        Sample(f"{prefix}_{name}", kind, needs, doc.format(who), make(side))
+        Sample(
+            f"{prefix}_{name}",
+            kind,
+            needs,
+            doc.format(who),
+            _asked(side, make) if isinstance(make, str) else make(side),
+            asks=(make,) if isinstance(make, str) else _FINISHED if make is _unique_id else (),
+        )
         for name, kind, doc, make in _LAYER
     )
 
@@ -142,13 +148,17 @@ def _name(der: Der, issuer: bool) -> Callable[..., Fetch]:
 _NAME = (Argument("entry", "str", True), Argument("occ", "int", True), Argument("format", "str", True))
 
 
-def _certificate(prefix: str, der: Der, needs: Needs, whose: str) -> tuple[Sample, ...]:
+def _certificate(
+    prefix: str, der: Der, needs: Needs, whose: str, asks: tuple[str, ...] = ()
+) -> tuple[Sample, ...]:
     """The same rows for each certificate."""
 
     def row(
         name: str, kind: Kind, doc: str, make: Callable[..., Fetch], arguments: tuple[Argument, ...] = ()
     ) -> Sample:
-        return Sample(f"{prefix}_{name}", kind, needs, f"{doc} of the {whose} certificate.", make, arguments)
+        return Sample(
+            f"{prefix}_{name}", kind, needs, f"{doc} of the {whose} certificate.", make, arguments, asks=asks
+        )
 
     return (
         row("der", "bin", "The DER form", _read(der, lambda found: found)),
@@ -178,8 +188,8 @@ ROWS: tuple[Sample, ...] = (
     *_layer("ssl_fc", _client, "", "client"),
     *_layer("ssl_bc", _server, "server", "server"),
     *_certificate("ssl_c", _client_der, "", "client's"),
-    *_certificate("ssl_f", _frontend_der, "", "frontend's"),
-    *_certificate("ssl_s", _server_der, "server", "server's"),
+    *_certificate("ssl_f", _frontend_der, "", "frontend's", ("own_certificate",)),
+    *_certificate("ssl_s", _server_der, "server", "server's", ("peer_certificate",)),
     Sample(
         "ssl_fc_sni",
         "str",
@@ -249,6 +259,7 @@ ROWS: tuple[Sample, ...] = (
         "",
         "What the client sent beside its certificate, in DER, one behind another.",
         _asked(_client, "chain"),
+        asks=("chain",),
     ),
     Sample(
         "ssl_s_chain_der",
@@ -256,6 +267,7 @@ ROWS: tuple[Sample, ...] = (
         "server",
         "The certificates that the server sent, in DER, one behind another.",
         _asked(_server, "chain"),
+        asks=("chain",),
     ),
 )
 
