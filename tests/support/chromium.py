@@ -14,7 +14,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 
-from tests.support.lb import Reserved
+from greenlb.testing.launch import Reserved
 from tests.support.stream import eventually
 
 _ARGUMENTS = (

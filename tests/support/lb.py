@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import select
-import signal
-import socket
 import ssl
 import subprocess
 import sys
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from greenlb.testing.launch import Launched, Reserved
+from greenlb.testing.launch import has_ended as has_ended
 from tests.support.client import connect, connect_tls
-from tests.support.kernel import listening_ports
-from tests.support.stream import WAIT, Message, Stream, eventually, get
+from tests.support.stream import Message, Stream, eventually, get
 from tests.support.syslog import Line, Syslog
 
 PROJECT = Path(__file__).parents[2]
@@ -40,17 +37,6 @@ class HasPort(Protocol):
     def port(self) -> int: ...
 
 
-class Reserved:
-    """A port of the kernel's choice, bound and not listening: nobody else is given it, and a process
-    that sets SO_REUSEADDR may listen on it."""
-
-    def __init__(self) -> None:
-        self.sock = socket.socket()
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.sock.bind(("127.0.0.1", 0))
-        self.port: int = self.sock.getsockname()[1]
-
-
 def whole(ini: str) -> str:
     """The case with the sections that it left to us: global first, defaults before the first proxy."""
     found = re.search(r"^\[(frontend|backend|listen)\b", ini, re.MULTILINE)
@@ -66,17 +52,6 @@ def fill(text: str, values: dict[str, object]) -> str:
 
 def names_in(text: str) -> set[str]:
     return set(re.findall(r"\{([a-z][a-z0-9_]*)\}", text))
-
-
-def has_ended(pid: int, wait: float) -> bool:
-    """Whether our child ends within so many seconds; it still has to be waited for then."""
-    end = os.pidfd_open(pid)
-    poll = select.poll()
-    poll.register(end, select.POLLIN)
-    try:
-        return bool(poll.poll(wait * 1000))
-    finally:
-        os.close(end)
 
 
 class Balancer:
@@ -95,7 +70,7 @@ class Balancer:
         self.values |= {name: reserved.port for name, reserved in self.reserved.items()}
         self.values |= given
         self.stderr = directory / "stderr"
-        self.process = self.start(self.write(fill(text, self.values)))
+        self.launched = self.start(self.write(fill(text, self.values)))
 
     def complete(self, ini: str) -> str:
         """What the test has written, with what every test needs."""
@@ -112,30 +87,21 @@ class Balancer:
     def command(self, path: Path) -> list[str]:
         return [sys.executable, "-m", "greenlb", "-db", "-f", str(path)]
 
-    def start(self, path: Path) -> subprocess.Popen[bytes]:
+    def start(self, path: Path) -> Launched:
         """Start it and wait until each of its ports listens; AssertionError when it does not."""
-        with self.stderr.open("wb") as stderr:
-            process = subprocess.Popen(
-                self.command(path),
-                cwd=PROJECT,
-                stdin=subprocess.DEVNULL,
-                stdout=stderr,
-                stderr=stderr,
-                start_new_session=True,
-            )
-        self.process = process
+        self.launched = launched = Launched(self.command(path), self.stderr, cwd=PROJECT)
         try:
-            for _ in range(int(3 * WAIT / 0.02)):
-                if not {reserved.port for reserved in self.reserved.values()} - listening_ports():
-                    return process
-                if has_ended(process.pid, 0.02):  # a wait that is not worth finishing
-                    break
-            raise AssertionError(
-                f"{self.program} does not listen: {self.stderr.read_text()}\n{path.read_text()}"
-            )
+            ports = [reserved.port for reserved in self.reserved.values()]
+            launched.wait_until_it_listens(ports, f"\n{path.read_text()}")
         except BaseException:
-            self._end()
+            self.release()
             raise
+        return launched
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """What was started."""
+        return self.launched.process
 
     def port(self, name: str = "fe") -> int:
         return self.reserved[name].port
@@ -179,22 +145,12 @@ class Balancer:
         return greenlb if self.program == "greenlb" else haproxy
 
     def processes(self) -> list[int]:
-        """The ids of all its processes: those of its session."""
-        found = []
-        for name in os.listdir("/proc"):
-            if name.isdigit():
-                with contextlib.suppress(OSError):
-                    if os.getsid(int(name)) == self.process.pid:
-                        found.append(int(name))
-        return found
+        """The ids of all its processes."""
+        return self.launched.processes()
 
     def gone(self) -> bool:
         """Whether no process of its group is left."""
-        try:
-            os.killpg(self.process.pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
+        return self.launched.gone()
 
     def descriptors(self) -> int:
         """How many descriptors all its processes hold."""
@@ -208,16 +164,10 @@ class Balancer:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def _end(self) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            ended = has_ended(self.process.pid, WAIT)
-            if not ended:
-                for pid in self.processes():
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-            self.process.wait(WAIT)
-            assert ended, f"{self.program} did not end on SIGTERM: {self.stderr.read_text()}"
-        self.release()
+        try:
+            self.launched.end()
+        finally:
+            self.release()
 
     def release(self) -> None:
         """Close what the test has open for it."""

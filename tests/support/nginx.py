@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from greenlb.testing.launch import Reserved
 from tests.support.kernel import listening_ports
-from tests.support.lb import Reserved
 from tests.support.stream import WAIT, eventually
 
 CONF = """

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.lb import PROJECT, Reserved
+from greenlb.testing.launch import Reserved
+from tests.support.lb import PROJECT
 from tests.support.stream import WAIT, eventually
 
 APPS = PROJECT / "tests" / "wire" / "apps"

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from greenlb.testing.launch import Reserved
 from tests.support.farm import role_of
-from tests.support.lb import PROJECT, Reserved
+from tests.support.lb import PROJECT
 from tests.support.origin import HttpOrigin, Origins
 from tests.support.stream import WAIT, Stream, eventually, get
 

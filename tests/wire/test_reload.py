@@ -7,10 +7,11 @@ import signal
 import ssl
 import time
 
+from greenlb.testing.launch import Reserved
 from tests.support.certs import Authority
 from tests.support.farm import Farm, Load
 from tests.support.kernel import listening_ports
-from tests.support.lb import Launcher, Reserved
+from tests.support.lb import Launcher
 from tests.support.origin import Origins
 from tests.support.stream import eventually, get, response
 

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from greenlb.testing.launch import Reserved
 from tests.support.certs import Authority
 from tests.support.client import connect_tls, context_for
 from tests.support.farm import Farm
 from tests.support.kernel import listening_ports
-from tests.support.lb import PROJECT, Balancer, Launcher, Reserved
+from tests.support.lb import PROJECT, Balancer, Launcher
 from tests.support.origin import Origins
 from tests.support.stream import Closed, Message, Stream, chunked, eventually, get, post, request
 
