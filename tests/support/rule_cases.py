@@ -28,7 +28,15 @@ NETWORKS = "10.0.0.0/8 ten\n10.1.0.0/16 ten-one\n10.1.2.3 host\n2001:db8::/32 do
 NUMBERS = "7 seven\n10:20 teens\n15 fifteen\n"
 INTS = "a 1\nb 22\n"
 EXPRESSIONS = "^/a/(.*)$ <\\1>\n.* any\n"
-FILES = {"map": MAP, "networks": NETWORKS, "numbers": NUMBERS, "ints": INTS, "expressions": EXPRESSIONS}
+LIST = "/x\n/y/z\n"
+FILES = {
+    "map": MAP,
+    "networks": NETWORKS,
+    "numbers": NUMBERS,
+    "ints": INTS,
+    "expressions": EXPRESSIONS,
+    "list": LIST,
+}
 """Pattern and map files; ``{map}`` in a rule is the path of the first."""
 
 SAMPLES = [
@@ -593,6 +601,23 @@ ADDRESSES = [
 ]
 
 EDITS = [
+    "http-request set-map({map}) key-%[req.hdr(x-b)] v-%[path]\n"
+    "http-request set-header X-V %[str(key-B),map({map},none)]",
+    "http-request set-map({map}) twice 1\nhttp-request set-map({map}) twice 2\n"
+    "http-request set-header X-V %[str(twice),map({map},none)]",
+    "http-request set-map({map}) gone 1\nhttp-request del-map({map}) gone\n"
+    "http-request set-header X-V %[str(gone),map({map},none)]",
+    "http-request del-map({map}) nobody\nhttp-request set-header X-V %[str(nobody),map({map},none)]",
+    "acl listed path -f {list}\nhttp-request set-header X-V before if listed\n"
+    "http-request add-acl({list}) %[path]\nhttp-request set-header X-V after if listed\n"
+    "http-request del-acl({list}) %[path]\nhttp-request set-header X-W gone unless listed",
+    "http-request set-var-fmt(txn.a) %[path]-x\nhttp-request set-header X-V %[var(txn.a)]",
+    "http-request set-var-fmt(req.a) %[req.hdr(none)]\nhttp-request set-header X-V <%[var(req.a)]>",
+    "http-request strict-mode on\nhttp-request set-header X-V y",
+    "http-request wait-for-handshake\nhttp-request set-header X-V y",
+    "http-request set-tos 0x10\nhttp-request set-header X-V y",
+    "http-request disable-l7-retry\nhttp-request set-header X-V y",
+    "http-request set-src str(10.9.8.7)\nhttp-request set-header X-V %[src]",
     "http-request set-header X-New value",
     "http-request set-header X-A value",
     "http-request set-header x-a value",
@@ -686,6 +711,34 @@ EDITS_OF = [
 
 RESPONSE = ("Server: x", "X-A: one, two", "Set-Cookie: a=1; path=/", "Set-Cookie: b=2", "X-a: three")
 RESPONSES = [
+    "http-after-response set-header X-New %[status]",
+    "http-after-response add-header X-A %[res.hdr(server)]",
+    "http-after-response add-header X-V y if { status 200 } { res.hdr(x-a) two }",
+    "http-after-response add-header X-V y if { res.hdr(x-a) -m found } !{ status 404 }",
+    "http-after-response del-header X-A",
+    "http-after-response del-header set- -m beg",
+    "http-after-response del-header ^s -m reg",
+    "http-after-response replace-header Set-Cookie (.*) \\1;\\ Secure",
+    "http-after-response replace-value X-A two 2",
+    "http-after-response replace-value X-A t(.*) <\\1>",
+    "http-after-response set-status 404",
+    "http-after-response set-status 299 reason Odd",
+    "http-after-response set-status 599",
+    "http-after-response allow\nhttp-after-response add-header X-V y",
+    "http-after-response allow if { status 404 }\nhttp-after-response add-header X-V y",
+    "http-after-response set-var(txn.a) res.hdr(server)\nhttp-after-response add-header X-V %[var(txn.a)]",
+    "http-after-response set-var-fmt(res.a) %[status]-x\nhttp-after-response add-header X-V %[var(res.a)]",
+    "http-after-response set-var(res.a) int(7)\nhttp-after-response unset-var(res.a)\n"
+    "http-after-response add-header X-V y if { var(res.a) -m found }",
+    "http-request set-var(txn.a) path\nhttp-after-response add-header X-V %[var(txn.a)]",
+    "http-response add-header X-A first\nhttp-after-response add-header X-A last-%[res.hdr(x-a)]",
+    "http-after-response add-header X-A last\nhttp-response add-header X-A first",
+    "http-response set-status 404\nhttp-after-response add-header X-V %[status]",
+    "http-response set-var-fmt(txn.a) %[res.hdr(server)]!\nhttp-response add-header X-V %[var(txn.a)]",
+    "http-response set-map({map}) after-%[res.hdr(server)] %[status]\n"
+    "http-response add-header X-V %[str(after-x),map({map},none)]",
+    "http-response strict-mode on\nhttp-response set-header X-A v",
+    "http-after-response strict-mode on\nhttp-after-response set-header X-A v",
     "http-response set-header X-New %[status]",
     "http-response set-header X-A v",
     "http-response add-header X-A %[res.hdr(server)]",

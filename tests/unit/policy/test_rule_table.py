@@ -54,6 +54,8 @@ def compiled(text: str) -> Iterator[tuple[str, Rule]]:
             yield "request", rules.compile_redirect(words, scope)
         elif keyword == "http-request":
             yield "request", rules.compile_http_request(words, scope)
+        elif keyword == "http-after-response":
+            yield "after", rules.compile_after_response(words, scope)
         else:
             yield "response", rules.compile_http_response(words, scope)
 
@@ -95,6 +97,7 @@ def answer(row: Row) -> Answer:
     if row.kind == "edit":
         assert reply is None
         return [f"{x.request.method.decode()} {x.request.target.decode()}", *lines(x.request.fields)]
+    assert reply is None
     block = "".join(f"{line}\r\n" for line in row.response)
     x.response = Response(
         200, b"OK", True, Fields(f"\r\n{block}Content-length: 4\r\nContent-Type: text/plain\r\n".encode())
@@ -102,6 +105,7 @@ def answer(row: Row) -> Answer:
     reply = run(row.rule, "response", x)
     if reply is not None:
         return rendered(reply, x.request)[:-2]
+    assert run(row.rule, "after", x) is None
     return [f"HTTP/1.1 {x.response.status} {x.response.reason.decode()}", *lines(x.response.fields)]
 
 
