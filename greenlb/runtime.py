@@ -14,8 +14,8 @@ LEVELS: Final = ("user", "operator", "admin")
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSocket:
-    """Where runtime commands are answered, for clients of ``level`` (one of LEVELS).  A descriptor that
-    is open already has its number as the port of an address whose name begins with ``fd@``."""
+    """Where runtime commands are answered, for clients of ``level`` (one of LEVELS).  ``master``: those of
+    the master's socket (-S)."""
 
     address: Address
     where: Where
@@ -23,10 +23,7 @@ class RuntimeSocket:
     mode: int | None = None
     uid: int | None = None
     gid: int | None = None
-
-    @property
-    def inherited(self) -> bool:
-        return self.address.name.startswith("fd@")
+    master: bool = False
 
     def __str__(self) -> str:
-        return self.address.name if self.inherited else str(self.address)
+        return str(self.address)

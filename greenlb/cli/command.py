@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
 from greenlb.cli import check, commands, flags, run, versions
+from greenlb.cli.messages import Messages
+
+
+def prepare(options: flags.Options) -> None:
+    """Make the surroundings that the flags ask for.  Raises OSError."""
+    if options.folder:
+        os.chdir(options.folder)
+    if options.peer:
+        os.environ["HAPROXY_LOCALPEER"] = options.peer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,6 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except flags.UsageError as error:
         sys.stdout.write(versions.version())
         sys.stderr.write(f"greenlb: {error}\n{flags.usage()}{commands.usage()}")
+        return 1
+    try:
+        prepare(options)
+    except OSError as error:
+        Messages(quiet=options.quiet).alert(
+            f"Could not change to directory {options.folder} : {error.strerror}"
+        )
         return 1
     match options.action:
         case "check":

@@ -29,6 +29,17 @@ class Flag:
     argument: str = ""
 
 
+DEBUGGING = (
+    ("-dM", "debugs memory", "memory is Python's; a byte or words may follow as in -dMno-merge"),
+    ("-dG", "disables getaddrinfo() usage", "names are resolved by the system's resolver"),
+    ("-dR", "disables SO_REUSEPORT usage", "it is what lets -sf take over"),
+    ("-de", "disables epoll() usage", "the event loop is gevent's"),
+    ("-dp", "disables poll() usage", "the event loop is gevent's"),
+    ("-dD", "diagnostic mode", "what is suspicious is a warning always"),
+    ("-dL", "dumps loaded object files", "-vv tells what greenlb stands on"),
+)
+"""Flags of HAProxy's that have no effect: name, line of the usage text, why."""
+
 FLAGS = (
     Flag(
         "-f",
@@ -89,12 +100,80 @@ FLAGS = (
         "-W",
         "master-worker mode, as greenlb always has it",
         "Run a master that keeps the workers alive.  greenlb does so unless the configuration says "
-        "workers = 0: the flag is there for command lines written for HAProxy.",
+        "workers = 0.  With the flag SIGINT ends it with status 130, without it by the signal.",
+    ),
+    Flag(
+        "-Ws",
+        "master-worker mode with systemd notify support",
+        "As -W.  The service manager is told how greenlb stands wherever NOTIFY_SOCKET is set.",
+    ),
+    Flag(
+        "-S",
+        "opens the master's runtime socket",
+        "Answer the commands of HAProxy's master socket at this address: show proc, reload, and @1 COMMAND "
+        "for a command to the processes that serve.  After a comma may stand what may follow the address in "
+        "stats socket.  Its clients may do everything.",
+        "ADDRESS[,WORD]...",
     ),
     Flag(
         "-db",
         "disables background mode (daemon in the configuration)",
         "Stay in the foreground, even if the configuration says daemon.",
+    ),
+    Flag(
+        "-d",
+        "debug mode : one process, in the foreground",
+        "Run everything in the process that was started, as workers = 0 has it, in the foreground.",
+    ),
+    Flag(
+        "-C",
+        "changes to this folder before loading files",
+        "Change to this folder before anything is read.",
+        "FOLDER",
+    ),
+    Flag(
+        "-n",
+        "sets the maximum total number of connections",
+        "As maxconn in [global], before which it comes.",
+        "MAXCONN",
+    ),
+    Flag(
+        "-N",
+        "sets the default, per-proxy maximum number of connections",
+        "As maxconn in every frontend that does not say it.",
+        "MAXCONN",
+    ),
+    Flag(
+        "-L",
+        "sets the local peer's name",
+        "The value of HAPROXY_LOCALPEER in a haproxy.cfg.  There are no peers.",
+        "NAME",
+    ),
+    Flag(
+        "-x",
+        "takes over from the process with this runtime socket",
+        "The listening sockets are opened beside those of the other process, so that no connection is "
+        "refused; -sf or -st end it.  The socket is not asked for anything.",
+        "SOCKET",
+    ),
+    Flag(
+        "-dr",
+        "ignores server address resolution failures",
+        "A server whose name has no address starts without one, where it has no init-addr of its own.",
+    ),
+    Flag(
+        "-dV",
+        "disables SSL verify on servers side",
+        "As ssl-server-verify none in [global].",
+    ),
+    Flag(
+        "-dS",
+        "disables splice usage",
+        "As nosplice in [global].",
+    ),
+    *(
+        Flag(name, short, f"Without effect: {why}.  It is there for command lines written for HAProxy.")
+        for name, short, why in DEBUGGING
     ),
     Flag(
         "-p",
@@ -156,7 +235,7 @@ ALIASES = {"--help": "-h", "--version": "-v"}
 class Options:
     """What a command line asked for.  ``files`` are the ``-f`` arguments as given, folders among them;
     ``wsgi`` is the application that is to be served instead, at ``bind``, with this ``certificate`` or one of
-    our own for ``tls``."""
+    our own for ``tls``.  ``mastered``: -W; ``unresolved``, ``unverified``, ``unspliced``: -dr, -dV, -dS."""
 
     action: Action = "run"
     files: list[str] = field(default_factory=list)
@@ -169,6 +248,16 @@ class Options:
     zero_warning: bool = False
     daemon: bool = False
     foreground: bool = False
+    mastered: bool = False
+    master_sockets: list[str] = field(default_factory=list)
+    debug: bool = False
+    folder: str = ""
+    maxconn: int = 0
+    proxy_maxconn: int = 0
+    peer: str = ""
+    unresolved: bool = False
+    unverified: bool = False
+    unspliced: bool = False
     condition: str = ""
     pidfile: str = ""
     finish: list[int] = field(default_factory=list)
@@ -191,6 +280,13 @@ class _Words:
         if word is None:
             raise UsageError(otherwise)
         return word
+
+    def number(self, flag: str) -> int:
+        """The next one, a number above 0.  Raises UsageError."""
+        word = self.needed(f"{flag} needs a number after it")
+        if not word.isdecimal() or not int(word):
+            raise UsageError(f"{flag} needs a number above 0 after it, not '{word}'")
+        return int(word)
 
     def optional(self) -> str:
         """The next one, unless it is a flag; else empty."""
@@ -226,7 +322,38 @@ def parse(arguments: Sequence[str]) -> Options:
     return options
 
 
+_SWITCHES = {
+    "-W": "mastered",
+    "-Ws": "mastered",
+    "-db": "foreground",
+    "-d": "debug",
+    "-D": "daemon",
+    "-dW": "zero_warning",
+    "-dr": "unresolved",
+    "-dV": "unverified",
+    "-dS": "unspliced",
+}
+"""Flags that stand for themselves -> what of the options they set."""
+_ACTIONS: dict[str, Action] = {
+    "-c": "check",
+    "--print": "print",
+    "-v": "version",
+    "-vv": "versions",
+    "-h": "help",
+}
+_WITHOUT_EFFECT = frozenset(name for name, _, _ in DEBUGGING)
+
+
 def _apply(name: str, words: _Words, options: Options) -> None:
+    if name in _SWITCHES:
+        setattr(options, _SWITCHES[name], True)
+    elif name in _ACTIONS:
+        options.action = _ACTIONS[name]
+    elif name not in _WITHOUT_EFFECT and not name.startswith("-dM"):
+        _apply_word(name, words, options)
+
+
+def _apply_word(name: str, words: _Words, options: Options) -> None:
     match name:
         case "-f":
             options.files.append(words.needed("-f needs a file or a folder after it"))
@@ -236,39 +363,33 @@ def _apply(name: str, words: _Words, options: Options) -> None:
             options.bind = words.needed("--bind needs an address after it, such as :8000")
         case "--tls":
             options.tls, options.certificate = True, words.optional()
-        case "-c":
-            options.action = "check"
         case "-cc":
             condition = words.take()
             if condition is None:
                 raise UsageError("-cc needs a condition after it")
             options.action, options.condition = "condition", condition
-        case "--print":
-            options.action = "print"
-        case "-db":
-            options.foreground = True
-        case "-D":
-            options.daemon = True
-        case "-W":
-            pass  # there is a master wherever there are workers
+        case "-S":
+            options.master_sockets.append(words.needed("-S needs an address after it"))
+        case "-C":
+            options.folder = words.needed("-C needs a folder after it")
+        case "-n":
+            options.maxconn = words.number(name)
+        case "-N":
+            options.proxy_maxconn = words.number(name)
+        case "-L":
+            options.peer = words.needed("-L needs a name after it")
+        case "-x":
+            words.needed("-x needs the path of a runtime socket after it")
         case "-p":
             options.pidfile = words.needed("-p needs a file after it")
         case "-sf":
             options.finish += words.numbers()
         case "-st":
             options.terminate += words.numbers()
-        case "-dW":
-            options.zero_warning = True
         case "-q":
             options.quiet, options.verbose = True, False
         case "-V":
             options.quiet, options.verbose = False, True
-        case "-v":
-            options.action = "version"
-        case "-vv":
-            options.action = "versions"
-        case "-h":
-            options.action = "help"
         case _:
             raise UsageError(_unknown(name))
 
@@ -282,7 +403,10 @@ def _unknown(word: str) -> str:
 
 def usage() -> str:
     """The flags, in the layout of HAProxy's own usage text."""
-    lines = ["Usage : greenlb [-f <file|folder>]* [ -cdDWVqv ] [ -p <file> ] [ -sf|-st <pid>* ] [-- <file>*]"]
+    lines = [
+        "Usage : greenlb [-f <file|folder>]* [ -cdDWVqv ] [ -n <maxconn> ] [ -N <maxconn> ] [ -p <file> ]",
+        "        [ -C <folder> ] [ -sf|-st <pid>* ] [-- <file>*]",
+    ]
     width = max(len(_heading(flag)) for flag in FLAGS)
     lines += [f"        {_heading(flag):<{width}} {flag.short}" for flag in FLAGS]
     return "\n".join(lines) + "\n"

@@ -23,6 +23,10 @@ class Messages:
         self._stream = stream or sys.stderr
         self._introduced = False
 
+    def hush(self) -> None:
+        """Write nothing from now on."""
+        self._quiet = True
+
     def alert(self, text: str) -> None:
         self._say("[ALERT]", text)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 from greenlb.cli import serve
@@ -18,7 +20,7 @@ def run(options: Options) -> int:
     start."""
     left = handover.take()
     if left is not None:
-        return serve.resume(options, left)
+        return _as_told(serve.resume(options, left), options)
     messages = Messages(quiet=options.quiet)
     try:
         ready = read(options, messages)
@@ -31,13 +33,24 @@ def run(options: Options) -> int:
         sys.stderr.write(outline(ready.config))
     try:
         if farm.workers_of(ready.config):
-            return serve.serve(options, ready, messages)
+            return _as_told(serve.serve(options, ready, messages), options)
         return single.run(ready.config, ready.prepared)
     except CannotStart as failure:
         for reason in failure.reasons:
             messages.alert(reason)
         messages.alert("Some listeners could not be started! Exiting.")
         return 1
+
+
+def _as_told(status: int, options: Options) -> int:
+    """How a master ends that SIGINT has ended: with -W by its status, else by the signal, as one process
+    would."""
+    if status == 128 + signal.SIGINT and not options.mastered:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    return status
 
 
 def outline(config: Config) -> str:

@@ -127,6 +127,8 @@ class _Mastery:
 def launch(remembered: Callable[[], Mapping[str, str]]) -> Launch:
     """How this very command is started again, knowing what is ``remembered``."""
     words = sys.argv[1:]
+    folder = os.getcwd()  # where -C has led: from there it would lead somewhere else
+    words = [folder if before == "-C" else word for before, word in zip(sys.argv, words, strict=False)]
     program = [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(words)]]
     environment = {name: value for name, value in os.environ.items() if name not in _OURS}
     return Launch([*program, "-c", *words], [*program, *words], environment, remembered)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from greenlb.config.values import ConfigError
@@ -13,6 +13,8 @@ from greenlb.model import Address
 
 _PORTS = re.compile(r"(\d+)(?:-(\d+))?", re.ASCII)
 _PREFIX = re.compile(r"([a-z][a-z0-9+]*)@")
+_ROOM = 107
+"""Bytes of an abstract name, without the NUL before it (unix(7))."""
 _FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 
 
@@ -37,10 +39,13 @@ def parse_endpoint(text: str) -> Endpoint:
         rest = text[prefix.end() :]
         if prefix[1] == "unix":
             return Endpoint(_path(rest, text), "", unix=True, text=text)
+        if prefix[1] == "abns":
+            # The name is as long as there is room: all of the address, as HAProxy has it.
+            return Endpoint(f"\0{_path(rest, text):\0<{_ROOM}}", "", unix=True, text=text)
         if prefix[1] not in _FAMILIES:
             raise ConfigError(
                 f"'{prefix[0]}' addresses are not supported by this version of greenlb;"
-                " expected HOST:PORT, [IPV6]:PORT or unix@PATH"
+                " expected HOST:PORT, [IPV6]:PORT, unix@PATH or abns@NAME"
             )
         family = _FAMILIES[prefix[1]]
     if rest.startswith("/"):
@@ -56,7 +61,7 @@ def parse_endpoint(text: str) -> Endpoint:
 
 def _path(path: str, text: str) -> str:
     if not path:
-        raise ConfigError(f"expected a path after 'unix@', not '{text}'")
+        raise ConfigError(f"expected a path after 'unix@' and a name after 'abns@', not '{text}'")
     return path
 
 
@@ -104,6 +109,9 @@ def bind_addresses(text: str) -> list[Address]:
     ConfigError."""
     addresses = []
     for part in text.split(","):
+        if part.startswith("fd@"):
+            addresses.append(_inherited(part))
+            continue
         endpoint = parse_endpoint(part)
         if endpoint.unix:
             addresses.append(Address(endpoint.host, unix=True, name=part))
@@ -112,6 +120,17 @@ def bind_addresses(text: str) -> list[Address]:
         host = resolve(endpoint.host, endpoint.family)
         addresses += [Address(host, port, name=part) for port in ports]
     return addresses
+
+
+def _inherited(text: str) -> Address:
+    if not text[3:].isdecimal():
+        raise ConfigError(f"expected fd@N, the number of an open descriptor, not '{text}'")
+    return Address("", int(text[3:]), name=text)
+
+
+def prefixed(address: Address, prefix: str) -> Address:
+    """The address with ``prefix`` before its path, where it has one."""
+    return replace(address, host=prefix + address.path) if prefix and address.path else address
 
 
 def source_address(text: str) -> Address:

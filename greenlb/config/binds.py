@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from greenlb.config.addresses import bind_addresses
+from greenlb.config.addresses import bind_addresses, prefixed
 from greenlb.config.certificates import certificates, crt_list
 from greenlb.config.context import Context, must_read
 from greenlb.config.schema import BIND
@@ -33,7 +33,8 @@ def _line(context: Context, frontend: Settings, line: Given, mode: str, before: 
             context.problems.warning(
                 line.where, f"'bind {line.words[0]}': '{keyword}' has no effect without 'ssl'"
             )
-    addresses = bind_addresses(line.words[0])
+    defaults = context.settings.value("unix-bind", {})
+    addresses = [prefixed(address, defaults.get("prefix", "")) for address in bind_addresses(line.words[0])]
     if fields.get("transparent") and all(address.unix for address in addresses):
         context.problems.warning(
             line.where, f"'bind {line.words[0]}': 'transparent' has no effect on a unix socket"
@@ -46,12 +47,19 @@ def _line(context: Context, frontend: Settings, line: Given, mode: str, before: 
             tls=tls,
             backlog=fields.get("backlog", frontend.value("backlog", 0)),
             v6only=fields.get("v6only", False),
-            mode=int(fields["mode"], 8) if "mode" in fields else None,
+            **(_access(defaults | fields) if address.path else {}),
+            interface=fields.get("interface", ""),
             accept_proxy=fields.get("accept_proxy", False),
             transparent=fields.get("transparent", False) and not address.unix,
         )
         for number, address in enumerate(addresses, before + 1)
     ]
+
+
+def _access(fields: dict[str, Any]) -> dict[str, int]:
+    """Whose a unix socket is."""
+    mode = {"mode": int(fields["mode"], 8)} if "mode" in fields else {}
+    return mode | {name: fields[name] for name in ("uid", "gid") if name in fields}
 
 
 def _tls(context: Context, line: Given, own: dict[str, Any], mode: str) -> BindTls:

@@ -117,6 +117,7 @@ def _load(
     told = told or Told()
     sections = arrange([*parsed, *told.section()], problems, _statements(told.proxies))
     context = Context(problems, sections.settings, watch=watch)
+    context.notes = any("last_rule_" in line for lines in problems.sources.values() for line in lines)
     context.log_targets = targets(context, sections.settings)
     context.tables = declare(context, sections.proxies)
     context.resolvers = sections.of("resolvers")

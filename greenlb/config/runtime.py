@@ -6,7 +6,6 @@ from greenlb.config.addresses import bind_addresses
 from greenlb.config.context import Context
 from greenlb.config.schema import STATS_SOCKET
 from greenlb.config.values import ConfigError
-from greenlb.model import Address
 from greenlb.runtime import RuntimeSocket
 
 
@@ -20,7 +19,7 @@ def sockets(context: Context) -> tuple[RuntimeSocket, ...]:
                 fields["mode"] = int(fields["mode"], 8)
             made = [
                 RuntimeSocket(address=address, where=line.where, **fields)
-                for address in _addresses(line.words[0])
+                for address in bind_addresses(line.words[0])
             ]
             taken = {socket.address for socket in found}
             for socket in made:
@@ -28,15 +27,3 @@ def sockets(context: Context) -> tuple[RuntimeSocket, ...]:
                     raise ConfigError(f"'{line.words[0]}' is a 'stats socket' already")
             found += made
     return tuple(found)
-
-
-def _addresses(text: str) -> list[Address]:
-    """Raises ConfigError."""
-    prefix, _, rest = text.partition("@")
-    if prefix == "abns" and rest:
-        return [Address("\0" + rest, unix=True, name=text)]
-    if prefix == "fd":
-        if not rest.isdecimal():
-            raise ConfigError(f"expected fd@N, the number of an open descriptor, not '{text}'")
-        return [Address("", int(rest), name=text)]
-    return bind_addresses(text)

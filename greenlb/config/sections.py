@@ -109,15 +109,21 @@ class Sections:
         return self.others.get(kind, {})
 
 
-def arrange(sections: Sequence[Section], problems: Problems) -> Sections:
-    """Give each section its name, its inheritance and its options; errors go to ``problems``."""
-    return _Arranger(problems).arrange(sections)
+def arrange(sections: Sequence[Section], problems: Problems, first: Sequence[Statement] = ()) -> Sections:
+    """Give each section its name, its inheritance and its options; errors go to ``problems``.  ``first`` is
+    what every proxy begins with."""
+    return _Arranger(problems, first).arrange(sections)
 
 
 class _Arranger:
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, problems: Problems, first: Sequence[Statement]) -> None:
         self.problems = problems
-        self.defaults: Settings | None = None
+        self.first: Settings | None = None
+        if first:
+            self.first = Settings("defaults", "", first[0].where)
+            for statement in first:
+                _Reading(self.first, statement, problems).read()
+        self.defaults = self.first
         self.named: dict[str, list[Settings]] = {}
         self.found = Sections(Settings("global", "", Where("", 0)))
         self.fronts: dict[str, Settings] = {}
@@ -200,7 +206,7 @@ class _Arranger:
             )
         name = words[0] if words else ""
         _check_name(name or "x", "defaults")
-        settings = Settings("defaults", name, section.where)
+        settings = Settings("defaults", name, section.where, self.first)
         if origin is not None:
             with self.problems.at(section.where):
                 settings.parent = self._origin(origin, f"defaults '{name}'")

@@ -1,4 +1,4 @@
-"""Streams over non-blocking sockets on gevent's hub; listening and dialling.
+"""Streams over non-blocking sockets on gevent's hub; dialling.
 
 A stream's read watcher is started once and left running: while somebody waits the readable event wakes
 it, while nobody does the event is noted and the watcher stopped.  So a request and its answer cost no
@@ -36,8 +36,6 @@ _LINGER_RESET = struct.pack("ii", 1, 0)
 _waiting = array.array("i", [0])
 _TCP_REPAIR = 19
 _IP_BIND_ADDRESS_NO_PORT = 24
-_IP_FREEBIND = 15
-_IPV6_TRANSPARENT = 75
 
 
 class Timeout(Exception):
@@ -383,70 +381,3 @@ def _connect(sock: _socket.socket, address: Address, timeout: float | None) -> N
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if error:
         raise OSError(error, os.strerror(error))
-
-
-def listen(
-    address: Address,
-    backlog: int = 0,
-    *,
-    v6only: bool = False,
-    mode: int | None = None,
-    transparent: bool = False,
-) -> socket.socket:
-    """A listening, non-blocking socket.  ``backlog`` 0 is the kernel's own limit; ``mode`` is a unix
-    socket's permission bits; ``transparent`` is as ``allow_foreign`` has it.  Raises OSError."""
-    if address.unix:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    else:
-        sock = socket.socket(socket.AF_INET6 if address.ipv6 else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        if address.unix:
-            _remove_stale(address.host)
-            sock.bind(address.host)
-            if mode is not None:
-                os.chmod(address.host, mode)
-        else:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            # A greenlb that is to replace another one (-sf) listens beside it until that one ends.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            if address.ipv6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(v6only))
-            if transparent:
-                allow_foreign(sock)
-            sock.bind((address.host, address.port))
-        sock.listen(backlog or socket.SOMAXCONN)
-        sock.setblocking(False)
-        return sock
-    except BaseException:
-        sock.close()
-        raise
-
-
-def allow_foreign(sock: socket.socket) -> None:
-    """Let an internet socket have an address that this machine does not.  With CAP_NET_ADMIN that is
-    IP_TRANSPARENT, which takes foreign traffic that is routed here as well; without, as the kernel lets
-    everybody do that much, IP_FREEBIND (ip(7)).  Raises OSError."""
-    option = (
-        (socket.IPPROTO_IPV6, _IPV6_TRANSPARENT)
-        if sock.family == socket.AF_INET6
-        else (socket.IPPROTO_IP, socket.IP_TRANSPARENT)
-    )
-    try:
-        sock.setsockopt(*option, 1)
-    except PermissionError:
-        sock.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
-
-
-def _remove_stale(path: str) -> None:
-    """Remove a unix socket that nobody listens on any more; a live one is left alone."""
-    if not os.path.exists(path):
-        return
-    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        probe.connect(path)
-    except ConnectionRefusedError:
-        os.unlink(path)
-    except OSError:
-        return
-    finally:
-        probe.close()

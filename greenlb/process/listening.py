@@ -8,7 +8,7 @@ import socket
 from collections.abc import Collection, Iterator, Mapping
 
 from greenlb.model import Bind, Config, Frontend
-from greenlb.net import sockets
+from greenlb.net import listening
 
 _FIRST_PASSED = 3
 """Where the descriptors of a service manager begin (sd_listen_fds(3))."""
@@ -24,7 +24,8 @@ class CannotStart(Exception):
 
 def key(bind: Bind) -> str:
     """What a socket is known by from one configuration to the next: equal keys, the same socket."""
-    return f"{bind.address}{' v6only' * bind.v6only}"
+    interface = f" interface {bind.interface}" if bind.interface else ""
+    return f"{bind.address}{' v6only' * bind.v6only}{interface}"
 
 
 def binds(config: Config) -> Iterator[tuple[Frontend, Bind]]:
@@ -48,7 +49,9 @@ def bind_all(config: Config, held: Mapping[str, int] | None = None) -> dict[str,
             sock = socket.socket(fileno=held[name])
             sock.setblocking(False)
             if bind.transparent:
-                sockets.allow_foreign(sock)
+                listening.allow_foreign(sock)
+            if bind.address.path:
+                listening.own(bind.address.path, _access(bind))
             sock.listen(bind.backlog or socket.SOMAXCONN)  # it may have changed
             opened[name] = sock
             continue
@@ -71,18 +74,27 @@ def try_all(config: Config, held: Collection[str]) -> list[str]:
     """Why the sockets of ``config`` could not be had, but for those that are ``held``; a sentence each."""
     failures = []
     for frontend, bind in binds(config):
-        if key(bind) not in held:
+        if key(bind) not in held and not bind.address.inherited:
             try:
-                _listen(bind).close()
+                _listen(bind, stay=False).close()
             except OSError as error:
                 failures.append(_failure(frontend, bind, error))
     return failures
 
 
-def _listen(bind: Bind) -> socket.socket:
-    return sockets.listen(
-        bind.address, bind.backlog, v6only=bind.v6only, mode=bind.mode, transparent=bind.transparent
+def _listen(bind: Bind, stay: bool = True) -> socket.socket:
+    return listening.listen(
+        *(bind.address, bind.backlog),
+        v6only=bind.v6only,
+        transparent=bind.transparent,
+        interface=bind.interface,
+        access=_access(bind),
+        stay=stay,
     )
+
+
+def _access(bind: Bind) -> listening.Access:
+    return listening.Access(bind.mode, bind.uid, bind.gid)
 
 
 def _failure(frontend: Frontend, bind: Bind, error: OSError) -> str:

@@ -58,7 +58,7 @@ def prepare(config: Config) -> Prepared:
         for server in backend.servers:
             if server.tls is not None:
                 try:
-                    prepared.contexts.servers[id(server)] = ClientContext(server.tls)
+                    prepared.contexts.servers[id(server)] = ClientContext(server.tls, prepared.store)
                 except TlsConfigError as problem:
                     prepared.problems.append(problem)
             _prepare_checks(prepared, server)
@@ -72,7 +72,7 @@ def _prepare_checks(prepared: Prepared, server: Server) -> None:
         if tls is None or (tls == server.tls and id(server) not in contexts.servers):
             continue  # it has no TLS, or one whose problem is told already
         try:
-            own = contexts.servers[id(server)] if tls == server.tls else ClientContext(tls)
+            own = contexts.servers[id(server)] if tls == server.tls else ClientContext(tls, prepared.store)
             contexts.checks[id(tls)] = own
         except TlsConfigError as problem:
             prepared.problems.append(problem)

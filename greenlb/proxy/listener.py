@@ -42,9 +42,10 @@ class Listener(StreamServer):
         # What is set on a listening socket, its connections inherit.
         if live.model.keepalive:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if live.model.smart_accept and not bind.address.unix:
+        unix = sock.family == socket.AF_UNIX
+        if live.model.smart_accept and not unix:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
-        wildcard = not bind.address.unix and self.local[0] in ("0.0.0.0", "::")
+        wildcard = not unix and self.local[0] in ("0.0.0.0", "::")
         self._wildcard = wildcard
         self._alarmed = False
         self.paused = False  # by an operator
@@ -124,7 +125,7 @@ class Listener(StreamServer):
     # -- details ---------------------------------------------------------------------------------
 
     def _client(self, sock: _socket.socket, address: Any) -> Client:
-        if self.bind.address.unix:
+        if self.socket.family == socket.AF_UNIX:
             return Client(self.live.model, self.bind, "unix", 1, self.bind.address.host, 0)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         local = sock.getsockname() if self._wildcard else self.local

@@ -20,7 +20,7 @@ import pytest
 from cryptography import x509
 
 from greenlb.model import Address, BindTls, CertificateLine, Where
-from greenlb.net import sockets, tls
+from greenlb.net import listening, sockets, tls
 
 HERE = Where("greenlb.ini", 3)
 WAIT = 10.0
@@ -37,7 +37,7 @@ class Peers:
     def __init__(self) -> None:
         self.threads = ThreadPoolExecutor(4)
         self.ends: list[tls.TlsStream | ssl.SSLSocket] = []
-        self.listener = sockets.listen(Address("127.0.0.1"))
+        self.listener = listening.listen(Address("127.0.0.1"))
         self.acceptor = socket.socket(fileno=os.dup(self.listener.fileno()))  # for a thread to block on
         self.acceptor.settimeout(WAIT)
         self.address = Address("127.0.0.1", self.listener.getsockname()[1])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from greenlb.model import Address
-from greenlb.net import sockets
+from greenlb.net import listening
 from tests.support.lb import PROJECT
 from tests.support.stream import WAIT
 
@@ -61,7 +61,7 @@ def test_without_the_word_it_is_an_error_that_names_it(tmp_path: Path):
 def test_it_needs_no_privileges(host: str):
     """What an ordinary user may do: not IP_TRANSPARENT, but IP_FREEBIND, which suffices to bind."""
     code = (
-        "from greenlb.net.sockets import listen; from greenlb.model import Address;"
+        "from greenlb.net.listening import listen; from greenlb.model import Address;"
         f"print(listen(Address({host!r}, 0), transparent=True).getsockname()[0])"
     )
     command = [sys.executable, "-c", code]
@@ -77,7 +77,7 @@ def test_it_needs_no_privileges(host: str):
 
 
 def test_an_address_of_ours_is_bound_as_ever():
-    with sockets.listen(Address("127.0.0.1", 0), transparent=True) as listener:
+    with listening.listen(Address("127.0.0.1", 0), transparent=True) as listener:
         port = listener.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port), WAIT):
             assert _listening("/proc/net/tcp") >= {f"0100007F:{port:04X}"}

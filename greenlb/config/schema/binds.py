@@ -7,7 +7,7 @@ from typing import Final
 from greenlb.config import inert, refused
 from greenlb.config.options import Option, Table
 from greenlb.config.schema.tls import FILE, TLS_RANGE, TLS_SUITES
-from greenlb.config.values import Choice, Flag, Integer, Matching, Text
+from greenlb.config.values import Account, Choice, Flag, Integer, Matching, Text
 
 BIND: Final = Table(
     "keyword",
@@ -114,6 +114,41 @@ BIND: Final = Table(
             example="660",
         ),
         Option(
+            name="user",
+            kind=Account("user"),
+            field="uid",
+            doc="The owner of a unix socket.",
+            example="root",
+        ),
+        Option(
+            name="uid",
+            kind=Integer(0),
+            field="uid",
+            doc="As user, by number.",
+            example="65534",
+        ),
+        Option(
+            name="group",
+            kind=Account("group"),
+            field="gid",
+            doc="The group of a unix socket.",
+            example="root",
+        ),
+        Option(
+            name="gid",
+            kind=Integer(0),
+            field="gid",
+            doc="As group, by number.",
+            example="65534",
+        ),
+        Option(
+            name="interface",
+            kind=Text("NAME", "the name of a network interface"),
+            field="interface",
+            doc="Only clients that come by this interface are taken.  It needs CAP_NET_RAW.",
+            example="eth0",
+        ),
+        Option(
             name="transparent",
             kind=Flag(),
             field="transparent",
@@ -136,6 +171,21 @@ CRT_LIST: Final = Table(
     refused.reasons(refused.BIND, inert.BIND) | {"crl-file": "it is set for a whole bind"},
 )
 """What may stand between brackets in a line of a crt-list."""
+
+UNIX_BIND: Final = Table(
+    "keyword",
+    (
+        Option(
+            name="prefix",
+            kind=Text("PREFIX", "the beginning of a path"),
+            field="prefix",
+            doc="What every path begins with that a bind names.",
+            example="/run/greenlb/",
+        ),
+        *(BIND[name] for name in ("mode", "user", "uid", "group", "gid")),
+    ),
+)
+"""What may follow ``unix-bind``."""
 
 BIND_DEFAULTS: Final = Table(
     "keyword",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from greenlb.config.options import Option, Table
-from greenlb.config.values import Account, Choice, Integer, Line, Matching, Timeout
+from greenlb.config.values import Account, Choice, Flag, Integer, Line, Matching, Timeout
 from greenlb.runtime import LEVELS as ACCESS
 
 _G: Final = ("global",)
@@ -47,6 +47,13 @@ STATS_SOCKET: Final = Table(
             field="gid",
             doc="As group, by number.",
             example="65534",
+        ),
+        Option(
+            name="master",
+            kind=Flag(),
+            field="master",
+            doc="greenlb's own: the commands are those of HAProxy's master socket, as with the flag -S: show "
+            "proc, reload, and @1 COMMAND for one to the processes that serve.",
         ),
         Option(
             name="level",
