@@ -91,10 +91,12 @@ class Certificate:
 
 
 class Store:
-    """The certificates in use, by file name: each file is read once, however many lines name it."""
+    """The certificates in use, by file name, and whom to trust: each file is read once, however many lines
+    name it, and never again, for a process that is confined could not."""
 
     def __init__(self) -> None:
         self._certificates: dict[str, Certificate] = {}
+        self._trusted: dict[str, bytes] = {}
 
     def get(self, file: str, where: Where) -> Certificate:
         """The certificate in ``file``, which is read when it is not known yet.  Raises TlsConfigError."""
@@ -115,6 +117,36 @@ class Store:
     def put(self, certificate: Certificate) -> None:
         """Have ``certificate`` again where another one took its place."""
         self._certificates[certificate.file] = certificate
+
+    def authorities(self, path: str, where: Where) -> list[x509.Certificate]:
+        """The certificates of a ``ca-file``: a PEM file, or a folder of them.  Raises TlsConfigError."""
+        blocks = _blocks(self._trusted_in(path, "ca-file", where), "CERTIFICATE")
+        if not blocks:
+            raise TlsConfigError(where, f"{path}: no certificate found in this ca-file (expected PEM)")
+        return [_certificate(block, path, where) for block in blocks]
+
+    def revocations(self, path: str, where: Where) -> list[x509.CertificateRevocationList]:
+        """The lists of a ``crl-file``.  Raises TlsConfigError."""
+        blocks = _blocks(self._trusted_in(path, "crl-file", where), "X509 CRL")
+        if not blocks:
+            raise TlsConfigError(where, f"{path}: no revocation list found in this crl-file (expected PEM)")
+        try:
+            return [x509.load_pem_x509_crl(block) for block in blocks]
+        except ValueError as error:
+            raise TlsConfigError(where, f"{path}: this revocation list cannot be read: {error}") from None
+
+    def _trusted_in(self, path: str, what: str, where: Where) -> bytes:
+        data = self._trusted.get(path)
+        if data is None:
+            data = self._trusted[path] = read_trusted(path, what, where)
+        return data
+
+    def trust(self, path: str, data: bytes) -> bytes:
+        """Put ``data`` in the place of the contents of a ca-file or crl-file; what was there.  Contexts take
+        it up when they are built anew."""
+        before = self._trusted.get(path, b"")
+        self._trusted[path] = data
+        return before
 
 
 def files_of(file: str) -> tuple[str, ...]:
@@ -218,26 +250,9 @@ def kind_of(key: PublicKeyTypes) -> str:
     return type(key).__name__.removesuffix("PublicKey")
 
 
-def load_authorities(path: str, where: Where) -> list[x509.Certificate]:
-    """The certificates of a ``ca-file``: a PEM file, or a folder of them.  Raises TlsConfigError."""
-    found = []
-    for file in _ca_files(path, where):
-        blocks = _blocks(read_file(file, where, "ca-file"), "CERTIFICATE")
-        found += [_certificate(block, file, where) for block in blocks]
-    if not found:
-        raise TlsConfigError(where, f"{path}: no certificate found in this ca-file (expected PEM)")
-    return found
-
-
-def load_revocations(path: str, where: Where) -> list[x509.CertificateRevocationList]:
-    """The lists of a ``crl-file``.  Raises TlsConfigError."""
-    blocks = _blocks(read_file(path, where, "crl-file"), "X509 CRL")
-    if not blocks:
-        raise TlsConfigError(where, f"{path}: no revocation list found in this crl-file (expected PEM)")
-    try:
-        return [x509.load_pem_x509_crl(block) for block in blocks]
-    except ValueError as error:
-        raise TlsConfigError(where, f"{path}: this revocation list cannot be read: {error}") from None
+def read_trusted(path: str, what: str, where: Where) -> bytes:
+    """A ``ca-file`` or a ``crl-file``; of a folder all that can be one.  Raises TlsConfigError."""
+    return b"\n".join(read_file(file, where, what) for file in trusted_files(path, where))
 
 
 def read_file(file: str, where: Where, what: str) -> bytes:
@@ -250,7 +265,8 @@ def read_file(file: str, where: Where, what: str) -> bytes:
         ) from None
 
 
-def _ca_files(path: str, where: Where) -> Sequence[str]:
+def trusted_files(path: str, where: Where) -> Sequence[str]:
+    """The files that ``ca-file PATH`` means.  Raises TlsConfigError."""
     if not os.path.isdir(path):
         return [path]
     try:

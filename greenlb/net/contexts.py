@@ -16,8 +16,8 @@ from OpenSSL import SSL
 from OpenSSL.crypto import X509, X509StoreFlags
 
 from greenlb.model import Where
-from greenlb.net import certs, openssl
-from greenlb.net.certs import Certificate, TlsConfigError
+from greenlb.net import openssl
+from greenlb.net.certs import Certificate, Store, TlsConfigError
 
 VERSIONS: Final = {
     "TLSv1.0": SSL.TLS1_VERSION,
@@ -178,19 +178,21 @@ def _refused(certificate: Certificate, error: SSL.Error) -> str:
     )
 
 
-def trust(context: SSL.Context, settings: Settings, where: Where, *, announce: bool = False) -> None:
-    """Check the peer's certificates against ``ca_file`` and ``crl_file``; ``announce``: tell clients
-    whose certificates are asked for.  Raises TlsConfigError."""
+def trust(
+    context: SSL.Context, settings: Settings, where: Where, known: Store, *, announce: bool = False
+) -> None:
+    """Check the peer's certificates against ``ca_file`` and ``crl_file``, as ``known`` has them;
+    ``announce``: tell clients whose certificates are asked for.  Raises TlsConfigError."""
     store = context.get_cert_store()
     assert store is not None
     if settings.ca_file == SYSTEM_AUTHORITIES:
         context.set_default_verify_paths()
     elif settings.ca_file:
-        for authority in certs.load_authorities(settings.ca_file, where):
+        for authority in known.authorities(settings.ca_file, where):
             store.add_cert(X509.from_cryptography(authority))
             if announce:
                 context.add_client_ca(authority)
     if settings.crl_file:
-        for revocations in certs.load_revocations(settings.crl_file, where):
+        for revocations in known.revocations(settings.crl_file, where):
             store.add_crl(revocations)
         store.set_flags(X509StoreFlags.CRL_CHECK | X509StoreFlags.CRL_CHECK_ALL)

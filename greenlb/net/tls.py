@@ -79,17 +79,33 @@ class ServerContext:
         self.warnings: list[tuple[Where, str]] = []
         self._problem: Exception | None = None
         self._settings = _bind_settings(bind)
+        self._callbacks: list[object] = []  # handshakes that have begun may still call the former ones
+        self._begin()
+
+    def _begin(self) -> None:
+        """Make the context that every handshake begins with: it has the keys of the tickets."""
         served = self._load()
         first = _group(served, _default(served))
-        self._lasting = self._context(served, first)
+        lasting = self._context(served, first)
+        self._swap_in(served, lasting)
+        self._lasting = lasting
         self._lasting_verify = served[first[0]].settings.verify
-        self._callback = openssl.on_client_hello(self._lasting, self._choose, self._note_problem)
-        self._swap_in(served, self._lasting)
+        self._callbacks.append(openssl.on_client_hello(lasting, self._choose, self._note_problem))
 
     def rebuild(self) -> None:
-        """Take up what ``store`` holds now.  Connections that are open keep what they have; sessions
-        and tickets stay good.  Raises TlsConfigError, and then nothing changed."""
+        """Take up the certificates that ``store`` holds now.  Connections that are open keep what they have;
+        sessions and tickets stay good.  Raises TlsConfigError, and then nothing changed."""
         self._swap_in(self._load(), None)
+
+    def trusts(self, file: str) -> bool:
+        """Whether it checks clients by that ca-file or crl-file."""
+        files = {line.ca_file for line in self.bind.certificates} | {self.bind.ca_file, self.bind.crl_file}
+        return file in files
+
+    def distrust(self) -> None:
+        """Take up whom ``store`` trusts now.  Who was let in before has to show his certificate again: no
+        session or ticket of before is good.  Raises TlsConfigError, and then nothing changed."""
+        self._begin()
 
     # -- handshakes ------------------------------------------------------------------------------
 
@@ -231,7 +247,7 @@ class ServerContext:
         if settings.verify != "none":
             if not settings.ca_file:
                 raise TlsConfigError(where, f"verify {settings.verify} needs a ca-file: whom to trust")
-            contexts.trust(context, settings, where, announce=True)
+            contexts.trust(context, settings, where, self.store, announce=True)
         context.set_verify(_VERIFY[settings.verify], _note_verification)
         return context
 
@@ -335,7 +351,23 @@ class ClientContext:
         """Read and check everything.  Raises TlsConfigError."""
         self.server = server
         self.warnings: list[tuple[Where, str]] = []
+        self._store = Store() if store is None else store
         self._sessions: dict[str, SSL.Session] = {}
+        self._context = self._build()
+
+    def uses(self, file: str) -> bool:
+        """Whether it checks servers by that ca-file or crl-file, or shows them that certificate."""
+        return file in (self.server.ca_file, self.server.crl_file, self.server.crt)
+
+    def rebuild(self) -> None:
+        """Take up what the store holds now, from the next connection on; no session of before is good.
+        Raises TlsConfigError, and then nothing changed."""
+        self._context = self._build()
+        self._sessions.clear()
+
+    def _build(self) -> SSL.Context:
+        server = self.server
+        self.warnings = []
         settings = Settings(
             min_version=server.min_version,
             max_version=server.max_version,
@@ -348,10 +380,10 @@ class ClientContext:
             tickets=server.tickets,
         )
         where = server.where
-        self._context = context = contexts.new_context(SSL.TLS_CLIENT_METHOD, settings, where)
+        context = contexts.new_context(SSL.TLS_CLIENT_METHOD, settings, where)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         if server.crt:
-            certificate = (store or Store()).get(server.crt, where)
+            certificate = self._store.get(server.crt, where)
             problem = certificate.validity_problem(datetime.datetime.now(datetime.UTC))
             if problem is not None:
                 self.warnings.append((where, problem))
@@ -365,8 +397,9 @@ class ClientContext:
                     "'verify required' (the default) needs a ca-file: whom to trust; '@system-ca' is the"
                     " system's authorities, and 'verify none' trusts any server",
                 )
-            contexts.trust(context, settings, where)
+            contexts.trust(context, settings, where, self._store)
         context.set_verify(SSL.VERIFY_PEER if server.verify == "required" else SSL.VERIFY_NONE)
+        return context
 
     def connect(self, stream: Stream, server_name: str | None, timeout: float | None = None) -> TlsStream:
         """Shake hands with a server within ``timeout`` seconds; ``stream`` must not be used after.
@@ -410,7 +443,7 @@ class ClientContext:
     def _keep(self, name: str, connection: SSL.Connection) -> None:
         """Keep the session for the next connection that asks for ``name``."""
         session = connection.get_session()
-        if session is not None:
+        if session is not None and connection.get_context() is self._context:
             if name not in self._sessions and len(self._sessions) >= _SESSIONS:
                 del self._sessions[next(iter(self._sessions))]
             self._sessions[name] = session

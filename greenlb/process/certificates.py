@@ -1,4 +1,5 @@
-"""Certificates that change on disk: seen, read, checked, and put in use without a reload.
+"""Certificates, authorities and revocation lists that change on disk: seen, read, checked, and put in use
+without a reload.
 
 The master looks, because it may read the files; what it has found good it uses itself, so that every
 later worker has it, and sends it to those who run.  What is broken is told of once, and the old one
@@ -7,14 +8,16 @@ serves on.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from greenlb.model import Config, Where
+from greenlb.model import NOWHERE, Where
 from greenlb.net import certs
 from greenlb.net.certs import Certificate, TlsConfigError
+from greenlb.net.contexts import SYSTEM_AUTHORITIES
 from greenlb.process.channel import Message
 from greenlb.process.prepared import Prepared
 
@@ -28,7 +31,8 @@ Log = Callable[[int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The contents of one certificate's files: certificate, chain and key, and an OCSP answer."""
+    """The contents of one certificate's files: certificate, chain and key, and an OCSP answer; or of a
+    ca-file or crl-file."""
 
     file: str
     pem: bytes
@@ -36,52 +40,82 @@ class Bundle:
 
 
 class Certificates:
-    """The certificates of a configuration's binds, in this process.  ``log`` takes a severity and a line."""
+    """What a configuration's binds and servers show and trust, in this process.  ``log`` takes a severity and
+    a line."""
 
-    def __init__(self, config: Config, prepared: Prepared, log: Log) -> None:
+    def __init__(self, prepared: Prepared, log: Log) -> None:
         self._prepared = prepared
         self._log = log
-        self._lines: dict[str, Where] = {
-            file: line.where
-            for frontend in config.frontends
-            for bind in frontend.binds
-            if bind.tls is not None
-            for line in bind.tls.certificates
-            for file in certs.files_of(line.file)
-        }
-        self._used = {file: _signature(file) for file in self._lines}
+        self._lines: dict[str, Where] = {}
+        self._trusted: dict[str, tuple[str, Where]] = {}
+        contexts = prepared.contexts
+        for of_bind in contexts.binds.values():
+            for line in of_bind.bind.certificates:
+                self._lines |= dict.fromkeys(certs.files_of(line.file), line.where)
+                self._trust(line.where, line.ca_file)
+            self._trust(of_bind.bind.where, of_bind.bind.ca_file, of_bind.bind.crl_file)
+        for of_server in (*contexts.servers.values(), *contexts.checks.values()):
+            tls = of_server.server
+            if tls.crt:
+                self._lines.setdefault(tls.crt, tls.where)
+            self._trust(tls.where, tls.ca_file, tls.crl_file)
+        self._used = {file: _signature(file) for file in (*self._lines, *self._trusted)}
         self._seen = dict(self._used)
+
+    def _trust(self, where: Where, ca_file: str, crl_file: str = "") -> None:
+        for what, file in (("ca-file", ca_file), ("crl-file", crl_file)):
+            if file and file != SYSTEM_AUTHORITIES:
+                self._trusted.setdefault(file, (what, where))
 
     def look(self) -> Iterator[Bundle]:
         """What has changed since the last look and is now in use."""
-        for file, where in self._lines.items():
+        for file in self._used:
             now = _signature(file)
             # One that changed since the last look may still be being written.
             settled, self._seen[file] = now == self._seen[file], now
             if now == self._used[file] or not settled:
                 continue
             self._used[file] = now
+            shown = file in self._lines
+            what, where = ("certificate", self._lines[file]) if shown else self._trusted[file]
             try:
-                bundle = _read(file, where)
+                bundle = _read(file, where) if shown else _read_trusted(file, what, where)
                 self.use(bundle)
             except TlsConfigError as problem:
-                self._log(_WARNING, f"certificate not changed, the old one serves on: {problem}")
+                self._log(_WARNING, f"{what} not changed, the old one serves on: {problem}")
                 continue
-            days = self._prepared.store.get(file, where).days_left
-            self._log(_NOTICE, f"certificate {file} has changed and is in use; {days:.0f} days left")
+            left = ""
+            if shown:
+                left = f"; {self._prepared.store.get(file, where).days_left:.0f} days left"
+            self._log(_NOTICE, f"{what} {file} has changed and is in use{left}")
             yield bundle
 
     def use(self, bundle: Bundle) -> None:
-        """Serve with ``bundle`` from the next handshake on.  Raises TlsConfigError, and then nothing has
-        changed."""
+        """Serve with ``bundle``, or trust whom it names, from the next handshake on.  Raises TlsConfigError,
+        and then nothing has changed."""
+        if bundle.file in self._lines:
+            self._use_certificate(bundle)
+        if bundle.file in self._trusted:
+            self._use_trusted(bundle)
+
+    def _use_certificate(self, bundle: Bundle) -> None:
         store, where = self._prepared.store, self._lines[bundle.file]
         before = store.get(bundle.file, where)
         store.replace(bundle.file, bundle.pem, where, bundle.ocsp)
         try:
-            self._rebuild()
+            self._rebuild(bundle.file)
         except TlsConfigError:
             store.put(before)
-            self._rebuild()
+            self._rebuild(bundle.file)
+            raise
+
+    def _use_trusted(self, bundle: Bundle) -> None:
+        before = self._prepared.store.trust(bundle.file, bundle.pem)
+        try:
+            self._distrust(bundle.file)
+        except TlsConfigError:
+            self._prepared.store.trust(bundle.file, before)
+            self._distrust(bundle.file)
             raise
 
     def files(self) -> list[str]:
@@ -97,9 +131,22 @@ class Certificates:
         """What ``pem`` would be in the place of ``file``.  Raises TlsConfigError."""
         return certs.parse(pem, file, self._lines[file])
 
-    def _rebuild(self) -> None:
+    def _rebuild(self, file: str) -> None:
         for context in self._prepared.contexts.binds.values():
             context.rebuild()
+        self._rebuild_clients(file)
+
+    def _distrust(self, file: str) -> None:
+        for context in self._prepared.contexts.binds.values():
+            if context.trusts(file):
+                context.distrust()
+        self._rebuild_clients(file)
+
+    def _rebuild_clients(self, file: str) -> None:
+        contexts = self._prepared.contexts
+        for context in (*contexts.servers.values(), *contexts.checks.values()):
+            if context.uses(file):
+                context.rebuild()
 
 
 class Desk:
@@ -120,11 +167,15 @@ class Desk:
 
 
 def _signature(file: str) -> Signature:
-    """What changes when one of a certificate's files does."""
+    """What changes when one of a certificate's files does, or one of a folder's."""
     found: list[tuple[int, int, int] | None] = []
-    for suffix in _BESIDE:
+    paths: Iterable[str] = (file + suffix for suffix in _BESIDE)
+    if os.path.isdir(file):
+        with contextlib.suppress(TlsConfigError):
+            paths = certs.trusted_files(file, NOWHERE)
+    for path in paths:
         try:
-            status = os.stat(file + suffix)
+            status = os.stat(path)
         except OSError:
             found.append(None)
         else:
@@ -140,6 +191,10 @@ def _read(file: str, where: Where) -> Bundle:
     return Bundle(
         file, pem, certs.read_file(answer, where, "OCSP answer") if os.path.exists(answer) else None
     )
+
+
+def _read_trusted(file: str, what: str, where: Where) -> Bundle:
+    return Bundle(file, certs.read_trusted(file, what, where), None)
 
 
 def to_descriptor(bundle: Bundle) -> int:

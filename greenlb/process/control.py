@@ -187,7 +187,7 @@ class Control:
         self.workers.observed = turning.observed
         self.names = Names(config, backends, self.farm, log.event, log.failure)
         turning.timed_out = self.names.hurry
-        self.certificates = certificates or Certificates(config, prepared, lambda severity, text: None)
+        self.certificates = certificates or Certificates(prepared, lambda severity, text: None)
         self.desk = Desk(self.certificates)
         operations = Operations(
             *(config, books, log, self.plane.backends, self.farm, self.checks, self.sampler),

@@ -88,7 +88,7 @@ class Farm:
         self._targets = dict.fromkeys(
             [*config.settings.log_targets, *(target for proxy in proxies for target in proxy.log_targets)]
         )
-        self.certificates = Certificates(config, prepared, self._say)
+        self.certificates = Certificates(prepared, self._say)
         self._files: dict[str, tuple[int, int]] = {}
         if config.settings.chroot or config.settings.uid is not None:
             self._files = {target.address: (0, 0) for target in self._targets if target.kind == "file"}

@@ -49,7 +49,7 @@ class _Single:
         self.books = books = observing.books(config, board)
         self.sampler = Sampler(books)
         self.vitals = Vitals(board, 0, "all", 0, greenlets.alive, lambda: log.dropped)
-        self.certificates = Certificates(config, prepared, self._say)
+        self.certificates = Certificates(prepared, self._say)
         maxconn = descriptors(config)
         self.worker = worker = Worker(config, prepared, bind_all(config), books, log, maxconn)
         backends = list(worker.plane.backends.values())

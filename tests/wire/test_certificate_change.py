@@ -6,11 +6,12 @@ import ssl
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from tests.support.certs import Authority
 from tests.support.lb import Balancer, Launcher
 from tests.support.origin import Origins
-from tests.support.stream import eventually
+from tests.support.stream import eventually, get
 
 INI = """[global]
 log = 127.0.0.1:{syslog} local0
@@ -67,3 +68,64 @@ def test_a_broken_file_leaves_the_old_one_serving(
     pem.write_bytes(authority.pem("three.example.com").read_bytes())
     lb.syslog.message(rf"certificate {pem} has changed and is in use; .*")
     eventually(lambda: all(served(lb, authority, "three.example.com") for _ in range(6)), "all serve it")
+
+
+TRUST = """[global]
+log = 127.0.0.1:{syslog} local0
+workers = %d
+[defaults]
+log = global
+mode = http
+timeout connect = 3s
+timeout client = 8s
+timeout server = 8s
+[frontend fe]
+bind = 127.0.0.1:{fe} ssl crt {pem} ca-file {ca} crl-file {crl} verify required
+default_backend = be
+[backend be]
+server s1 = 127.0.0.1:{s1} ssl verify required ca-file {ca} verifyhost s.test check inter 100ms fall 1 rise 1
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_whom_to_trust_changes_by_itself(
+    greenlb: Launcher, origin: Origins, authority: Authority, tmp_path: Path, workers: int
+) -> None:
+    """A certificate that is called back opens nothing any more, not by a session of before either; a new
+    authority counts for clients, servers and checks; a broken file leaves the old one at work."""
+    ca, crl = tmp_path / "ca.pem", tmp_path / "crl.pem"
+    ca.write_bytes(authority.ca_file.read_bytes())
+    crl.write_bytes(authority.revoke(authority.sign("nobody.test")[0]).read_bytes())
+    pem = authority.pem("me.test")
+    certificate = x509.load_pem_x509_certificate(pem.read_bytes())
+    s1 = origin.http("s1", tls=authority.server_context("s.test"))
+    lb = greenlb(TRUST % workers, s1=s1, pem=authority.pem("www.example.com"), ca=ca, crl=crl)
+    context = ssl.create_default_context(cafile=str(authority.ca_file))
+    context.load_cert_chain(pem)
+    session: ssl.SSLSession | None = None
+
+    def lets_in() -> bool:
+        nonlocal session
+        try:
+            with lb.connect_tls(context, "www.example.com", session=session) as client:
+                client.send(get())
+                client.read_response()
+                session = client.tls.session
+        except (OSError, AssertionError):
+            return False
+        return True
+
+    assert all(lets_in() for _ in range(4))
+    ca.write_text("nothing")
+    lb.syslog.message(rf"ca-file not changed, the old one serves on: {ca}: no certificate found .*")
+    assert all(lets_in() for _ in range(4))
+    ca.write_bytes(authority.ca_file.read_bytes())
+    lb.syslog.message(rf"ca-file {ca} has changed and is in use")
+    crl.write_bytes(authority.revoke(certificate).read_bytes())
+    lb.syslog.message(rf"crl-file {crl} has changed and is in use")
+    eventually(lambda: not any(lets_in() for _ in range(6)), "it is refused by all")
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other")
+    ca.write_bytes(other.ca_file.read_bytes())
+    lb.syslog.message(rf"ca-file {ca} has changed and is in use")
+    lb.syslog.message(r"Server be/s1 is DOWN.*")

@@ -164,27 +164,27 @@ def test_an_ocsp_answer_that_is_none(authority: Authority) -> None:
 
 
 def test_authorities_from_a_file_and_from_a_folder(authority: Authority, tmp_path: Path) -> None:
-    assert certs.load_authorities(str(authority.ca_file), HERE) == [authority.certificate]
+    assert certs.Store().authorities(str(authority.ca_file), HERE) == [authority.certificate]
     (tmp_path / "one.crt").write_bytes(pem(authority.certificate))
     (tmp_path / ".hidden.pem").write_bytes(b"not read")
     (tmp_path / "README").write_bytes(b"not read")
-    assert certs.load_authorities(str(tmp_path), HERE) == [authority.certificate]
+    assert certs.Store().authorities(str(tmp_path), HERE) == [authority.certificate]
 
 
 def test_authorities_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(TlsConfigError, match="no certificate found in this ca-file"):
-        certs.load_authorities(str(tmp_path), HERE)
+        certs.Store().authorities(str(tmp_path), HERE)
     with pytest.raises(TlsConfigError, match="cannot read the ca-file file"):
-        certs.load_authorities(str(tmp_path / "none"), HERE)
+        certs.Store().authorities(str(tmp_path / "none"), HERE)
 
 
 def test_revocations(authority: Authority) -> None:
     certificate, _ = authority.sign("a.test")
-    (revocations,) = certs.load_revocations(str(authority.revoke(certificate)), HERE)
+    (revocations,) = certs.Store().revocations(str(authority.revoke(certificate)), HERE)
     found = revocations.get_revoked_certificate_by_serial_number(certificate.serial_number)
     assert found is not None
     with pytest.raises(TlsConfigError, match="no revocation list"):
-        certs.load_revocations(str(authority.ca_file), HERE)
+        certs.Store().revocations(str(authority.ca_file), HERE)
 
 
 def test_the_store_reads_a_file_once(authority: Authority) -> None:
