@@ -1,0 +1,102 @@
+"""Actions that act on connections and on the way to servers."""
+
+from __future__ import annotations
+
+import socket
+
+from tests.support.lb import Launcher
+from tests.support.origin import Origins
+from tests.support.stream import get, response
+
+CONNECTIONS = """
+[frontend fe]
+bind = 127.0.0.1:{fe}
+tcp-request = connection set-src ipv4(10.1.2.3)
+              connection set-src-port int(77)
+              session set-dst ipv4(10.9.9.9)
+              session set-dst-port int(8080)
+http-request = return status 200 content-type text/plain lf-string "%[src] %[src_port] %[dst] %[dst_port]"
+"""
+
+
+def test_addresses_of_connections(proxy: Launcher) -> None:
+    """What tcp-request connection and session make of addresses holds for all of its requests, and logs."""
+    lb = proxy(CONNECTIONS)
+    with lb.connect() as client:
+        for _ in range(2):
+            client.send(get("/"))
+            assert client.read_response().body == b"10.1.2.3 77 10.9.9.9 8080"
+    assert lb.log().text.startswith("10.1.2.3:77 ")
+
+
+TIMEOUTS = """
+[frontend fe]
+bind = 127.0.0.1:{fe}
+default_backend = be
+
+[backend be]
+timeout server = 30s
+http-request = set-timeout server 100ms if { path /short }
+               set-timeout server req.hdr(x-ms),mul(1) if { path /said }
+server s1 = 127.0.0.1:{s1}
+"""
+
+
+def test_set_timeout(proxy: Launcher, origin: Origins) -> None:
+    """A server that says nothing is given up after the request's own time."""
+    s1 = origin()
+    lb = proxy(TIMEOUTS, s1=s1)
+    for data in (get("/short"), get("/said", "X-Ms: 100")):
+        with lb.connect() as client:
+            client.send(data)
+            s1.take()
+            assert client.read_response().status == 504
+
+
+HINTS = """
+[frontend fe]
+bind = 127.0.0.1:{fe}
+http-request = early-hint Link "<%[path]x.css>; rel=preload" if { path_beg /hint }
+               set-tos 0x20
+default_backend = be
+
+[backend be]
+server s1 = 127.0.0.1:{s1}
+"""
+
+
+def test_early_hint(proxy: Launcher, origin: Origins) -> None:
+    """A 103 comes before the answer, though not to a client of HTTP/1.0."""
+    lb = proxy(HINTS, s1=origin.http("s1", lambda message: response("200 OK")))
+    with lb.connect() as client:
+        client.send(get("/hint/"))
+        hint = client.read_response_head()
+        assert (hint.status, hint.get("link")) == (103, "</hint/x.css>; rel=preload")
+        assert client.read_response().status == 200
+        client.send(get("/other"))
+        assert client.read_response().status == 200
+    with lb.connect() as client:
+        client.send(b"GET /hint/ HTTP/1.0\r\n\r\n")
+        assert client.read_response_head().status == 200
+
+
+_IP_PKTOPTIONS = 9
+TOS = """
+[frontend fe]
+bind = 127.0.0.1:{fe}
+http-request = set-tos 0x20
+               return status 200
+"""
+
+
+def test_set_tos(proxy: Launcher) -> None:
+    """The packets of the answer bear what the rule says."""
+    lb = proxy(TOS)
+    with lb.connect() as client:
+        client.sock.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+        client.send(get("/"))
+        assert client.read_response().status == 200
+        client.send(get("/"))
+        assert client.read_response().status == 200
+        # One control message, of the packet that came last: a header of 16 bytes, then the TOS.
+        assert client.sock.getsockopt(socket.IPPROTO_IP, _IP_PKTOPTIONS, 64)[16] == 0x20
