@@ -35,7 +35,8 @@ class Context:
     ``reads`` what of connections they read, ``remembers`` what log lines ask of TLS,
     ``patterns`` the files that they look into,
     ``hooks`` where they call somebody's Python, ``steers`` the sections where it may choose the way,
-    ``used_acls`` what of a section's acls is used, by the ``id`` of its Settings."""
+    ``used_acls`` what of a section's acls is used, by the ``id`` of its Settings,
+    ``notes`` whether rules leave a note that they ran."""
 
     problems: Problems
     settings: Settings
@@ -54,6 +55,7 @@ class Context:
     errors: Mapping[str, Mapping[int, bytes]] = field(default_factory=dict)
     hooks: Hooks = field(default_factory=lambda: Hooks(sample))
     steers: set[str] = field(default_factory=set)
+    notes: bool = False
     watch: Watch | None = None
 
     def written(self, compiled: Compiled, text: str, where: Where | None = None) -> Compiled:

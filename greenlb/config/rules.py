@@ -109,6 +109,7 @@ class Compiler:
             steers=context.steers,
             reads=context.reads,
             remembers=context.remembers,
+            notes=context.notes,
             patterns=context.patterns,
             slots=slots,
             tls=proxy.kind == "backend" or any("ssl" in line.words for line in proxy.given("bind")),

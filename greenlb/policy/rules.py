@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 from greenlb.exchange import Exchange
 from greenlb.message import Reply
-from greenlb.model import ALLOW, Allow, Condition, Router, Rule
+from greenlb.model import ALLOW, Allow, Condition, Router, Rule, Where
 from greenlb.policy import actions
 from greenlb.policy.actions import redirect
 from greenlb.policy.actions.words import AFTER, HTTP, REQUEST, RESPONSE, TCP_RESPONSE, Words, guarded
@@ -21,6 +21,7 @@ from greenlb.policy.conditions import any_of, compile_acl, compile_condition, co
 from greenlb.policy.linerules import compile_header_add, compile_line_rule
 from greenlb.policy.logformat import compile_format
 from greenlb.policy.scope import Scope
+from greenlb.policy.variables import LAST_RULE
 from greenlb.policy.vocabulary import Misplaced, blaming, nearest
 
 __all__ = [
@@ -57,6 +58,21 @@ def apart(rules: Sequence[Rule]) -> Rule:
         return None
 
     return rule
+
+
+def noting(rule: Rule, where: Where) -> Rule:
+    """``rule``, which leaves its place where ``last_rule_file`` and ``last_rule_line`` find it when it ends
+    its list."""
+
+    def noted(x: Exchange) -> Reply | Allow | None:
+        verdict = rule(x)
+        if verdict is not None:
+            if x.variables is None:
+                x.variables = {}
+            x.variables[LAST_RULE] = where
+        return verdict
+
+    return noted
 
 
 def compile_http_request(words: Sequence[str], scope: Scope) -> Rule:
@@ -154,6 +170,8 @@ def _compile(words: Sequence[str], scope: Scope, keyword: str) -> Rule:
         raise Misplaced(str(error), taken.last) from None
     _tell_of_constants(condition, scope)
     made = guarded(rule, condition)
+    if scope.notes and not scope.early:
+        made = noting(made, scope.where)
     if row.name in actions.FINAL and constant(condition):
         _FINAL.add(made)
     return made

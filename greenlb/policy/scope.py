@@ -45,7 +45,7 @@ class Scope:
     ``services`` what rules can answer with, ``users`` are the userlists,
     ``errors`` the pages of http-errors sections.  ``hooks`` are the places where
     somebody's Python is called, ``steers`` gathers the sections where it may choose the way, ``where`` is the
-    line.
+    line, ``notes``: final rules leave a note of it.
     """
 
     proxy: str = ""
@@ -74,6 +74,7 @@ class Scope:
     hooks: Hooks = field(default_factory=Hooks)
     steers: set[str] = field(default_factory=set)
     where: Where = NOWHERE
+    notes: bool = False
 
     def arguments(self, row: Sample | Converter, texts: Sequence[str]) -> list[Any]:
         """The values of what stands between a word's parentheses.  Raises ValueError."""

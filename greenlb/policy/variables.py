@@ -17,6 +17,9 @@ from greenlb.policy.vocabulary import Fetch
 SCOPES = ("proc", "sess", "txn", "req", "res", "check")
 _NAME = re.compile(r"(proc|sess|txn|req|res|check)\.[A-Za-z0-9_.]+")
 
+LAST_RULE = "last rule"
+"""What is kept beside the variables: where the rule stands that ended its list (a model.Where)."""
+
 _PROCESS: dict[str, object] = {}
 
 Setter = Callable[[Exchange, object], None]

@@ -8,11 +8,12 @@ import random
 import socket
 import time
 import uuid
+from typing import Any
 
 from greenlb.exchange import Exchange
 from greenlb.policy.samples.request import path_and_query
 from greenlb.policy.uniqueid import unique_id
-from greenlb.policy.variables import getter
+from greenlb.policy.variables import LAST_RULE, getter
 from greenlb.policy.vocabulary import Argument, Fetch, Sample, octets
 
 _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000}
@@ -112,8 +113,17 @@ def _captured_version(x: Exchange) -> bytes | None:
     return None if x.request is None else b"HTTP/" + x.request.version
 
 
+def _algorithm(x: Exchange) -> bytes | None:
+    recoder = getattr(x.response, "recoder", None)
+    return None if recoder is None else recoder.algorithm
+
+
 def _response_version(x: Exchange) -> bytes | None:
     return None if x.response is None else (b"HTTP/1.1" if x.response.http11 else b"HTTP/1.0")
+
+
+def _last_rule(x: Exchange) -> Any:
+    return None if x.variables is None else x.variables.get(LAST_RULE)
 
 
 _INDEX = (Argument("idx", "int"),)
@@ -174,6 +184,21 @@ ROWS = (
         lambda index: lambda x: _captured(x.response_captures, index),
         _INDEX,
     ),
+    Sample(
+        "last_rule_file",
+        "str",
+        "",
+        "The file of the last rule that ended its list.",
+        lambda: lambda x: None if (rule := _last_rule(x)) is None else octets(rule.file),
+    ),
+    Sample(
+        "last_rule_line",
+        "int",
+        "",
+        "The line of the last rule that ended its list.",
+        lambda: lambda x: None if (rule := _last_rule(x)) is None else rule.line,
+    ),
+    Sample("thread", "int", "", "Always 0: a worker has one thread.", lambda: _constant(0)),
     Sample("nbproc", "int", "", "Always 1, as in HAProxy since version 2.5.", lambda: _constant(1)),
     Sample("proc", "int", "", "Always 1, as in HAProxy since version 2.5.", lambda: _constant(1)),
     Sample(
@@ -201,6 +226,20 @@ ROWS = (
     ),
     Sample(
         "capture.req.ver", "str", "request", "The request's version, as HTTP/1.1.", lambda: _captured_version
+    ),
+    Sample(
+        "res.comp",
+        "bool",
+        "response",
+        "Whether greenlb compressed the answer: for the log, it comes behind all rules.",
+        lambda: lambda x: _algorithm(x) is not None,
+    ),
+    Sample(
+        "res.comp_algo",
+        "str",
+        "response",
+        "The algorithm that compressed it.",
+        lambda: _algorithm,
     ),
     Sample(
         "capture.res.ver",

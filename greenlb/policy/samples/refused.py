@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-_HELLO = "the lists of a ClientHello are not kept"
-_SECRETS = "the secrets of a TLS connection are not kept"
+_HELLO = (
+    "OpenSSL reads the ClientHello, and keeps none of its lists ('req.ssl_*' in mode tcp can tell of one)"
+)
+_SECRETS = "the secrets of a TLS connection are not kept: there is no tune.ssl.keylog"
 _SCHEDULER = "there is no scheduler that would measure it"
 _HTX = "it shows HAProxy's inner form of a message"
 _CACHE = "there is no cache"
 _FCGI = "there is no FastCGI"
 _NPN = "NPN gave way to ALPN (RFC 7301)"
-_LAST_RULE = "a rule leaves no note that it ran"
-_COMPRESSION = "answers are not compressed"
 _RDP = "RDP is not read"
 
 REASONS: dict[str, str] = {
@@ -60,13 +60,10 @@ REASONS: dict[str, str] = {
         _HTX,
     ),
     **dict.fromkeys(("fcgi.docroot", "fcgi.index"), _FCGI),
-    **dict.fromkeys(("last_rule_file", "last_rule_line"), _LAST_RULE),
     **dict.fromkeys(("req.rdp_cookie", "req.rdp_cookie_cnt"), _RDP),
     **dict.fromkeys(("rdp_cookie", "rdp_cookie_cnt"), _RDP),
     **dict.fromkeys(("distcc_body", "distcc_param"), "distcc is not read"),
     **dict.fromkeys(("res.cache_hit", "res.cache_name"), _CACHE),
-    **dict.fromkeys(("res.comp", "res.comp_algo"), _COMPRESSION),
     **dict.fromkeys(("ssl_bc_npn", "ssl_fc_npn"), _NPN),
     "dst_conn": "the connections of one bind are not counted apart: fe_conn has the frontend's",
-    "thread": "workers are processes: %pid tells them apart in a log",
 }

@@ -85,8 +85,8 @@ def has_failed(x: Exchange) -> bool:
 
 
 def has_broken(x: Exchange) -> bool:
-    """Whether its server answered 5xx, but for 501 and 505, or with what is no answer, or not at all.  (HAProxy
-    does not count a body that breaks off.)"""
+    """Whether its server answered 5xx, but for 501 and 505, or with what is no answer, or not at all.
+    (HAProxy does not count a body that breaks off.)"""
     if x.response is not None:
         return 500 <= x.response.status < 600 and x.response.status not in (501, 505)
     return x.phase == "H" and x.cause in ("S", "s", "P")
