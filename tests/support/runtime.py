@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.lb import Balancer
-from tests.support.stream import WAIT
+from tests.support.stream import WAIT, eventually
 
 SOCKET = "stats socket = {dir}/stats level admin\n"
 """The line of [global]."""
@@ -40,6 +40,9 @@ def raw(address: Path | str | int, data: str | bytes, half: bool = True) -> str:
 
 def ask(lb: Balancer, command: str) -> str:
     """The answer to one command, without the empty line at its end."""
-    answer = raw(lb.directory / "stats", command + "\n")
+    path = lb.directory / "stats"
+    if not path.exists():
+        eventually(path.exists, "the socket is there")  # after the ports
+    answer = raw(path, command + "\n")
     assert answer.endswith("\n"), answer
     return answer[:-1]

@@ -56,7 +56,7 @@ def row(lb: Balancer, server: str) -> dict[str, str]:
 
 
 def test_the_module_of_ansible(lb: Balancer) -> None:
-    """Its version, its backends; a server out for maintenance, drained, and back, each seen in the figures."""
+    """Its version, its backends; a server out for maintenance, drained, and back, as the figures say."""
     (version,) = re.findall(r"^Version: (\d+)\.(\d+)", ask(lb, "show info"), re.MULTILINE)
     assert tuple(map(int, version)) >= (1, 5), "or it has no state drain"
     lines = ask(lb, "show stat").lstrip("# ").splitlines()
@@ -80,8 +80,11 @@ def test_the_module_of_ansible(lb: Balancer) -> None:
     eventually(lambda: row(lb, "s1")["status"] == "UP", "it is back")
 
 
+DOWN, F9, F10 = "\x1bOB", "\x1b[20~", "\x1b[21~"
+
+
 class Screen:
-    """A program in a terminal of 120 columns: what it has written is kept, without the terminal's language."""
+    """A program in a terminal of 120 columns: what it has written, without the terminal's language."""
 
     def __init__(self, command: list[str]) -> None:
         self.written = ""
@@ -122,5 +125,11 @@ def test_hatop(lb: Balancer) -> None:
     screen = Screen(["hatop", "-s", str(lb.directory / "stats"), "-i", "1"])
     try:
         screen.shows(lambda text: all(name in text for name in ("FRONTEND", "BACKEND", "s1", "s2")), "list")
+        screen.press(DOWN * 4)
+        screen.shows(lambda text: "ENTER=MENU" in text, "the cursor is at a server")
+        screen.press(F10)
+        eventually(lambda: row(lb, "s1")["status"] == "MAINT", "it is out", 2 * WAIT)
+        screen.press(F9)
+        eventually(lambda: row(lb, "s1")["status"].startswith("UP"), "it is back", 2 * WAIT)
     finally:
         screen.close()
