@@ -19,6 +19,7 @@ from gevent.event import AsyncResult, Event
 from gevent.timeout import Timeout
 
 from greenlb.admin.runtime.commands import TABLE
+from greenlb.admin.runtime.mastery import Mastery
 from greenlb.admin.runtime.operations import Operations
 from greenlb.admin.runtime.runtime import Runtime
 from greenlb.admin.runtime.server import Server
@@ -200,21 +201,24 @@ class Control:
         )
         self.operations = operations
         self.runtime = Runtime(operations, TABLE)
-        self._server: Server | None = None
+        self._servers: list[Server] = []
 
     def execute(self, text: str, level: str) -> str:
         """The answer to a runtime command of a client of ``level``."""
         return self.runtime.execute(text, level)
 
-    def host(self, sockets: Iterable[tuple[socket.socket, str]]) -> None:
-        """Answer runtime commands on listening ``sockets``, each with the level of its clients, from the
-        first worker on."""
-        self._server = Server(self.runtime, sockets)
+    def host(
+        self, sockets: Iterable[tuple[socket.socket, str]], masters: Iterable[tuple[socket.socket, str]] = ()
+    ) -> None:
+        """Answer runtime commands on listening ``sockets``, each with the level of its clients, and the
+        master's on ``masters``, from the first worker on."""
+        mastery = Mastery(self.operations, self.runtime)
+        self._servers = [Server(self.runtime, sockets), Server(mastery, masters)]
 
     def met(self) -> None:
         """There is a worker who can do what is asked for."""
-        if self._server is not None:
-            self._server.start()
+        for server in self._servers:
+            server.start()
 
     def _inquire(self, name: str, data: bytes, seconds: float) -> bytes | None:
         """What an application answers to its check, in a worker: it is not here.  While there is no worker
@@ -250,6 +254,8 @@ class Seated:
         self._asked: AsyncResult[str] | None = None
         control.desk.spread = self._spread
         control.operations.gate = self._gate
+        control.operations.reload = lambda: self._master.send("reload")
+        control.operations.reloads = seat.generation - 1
         control.operations.remember = lambda edits: self._ask_master("patterns", **edits)
         loop = get_hub().loop
         self._repeat(PULSE, self._beat)

@@ -135,6 +135,7 @@ class Farm:
                 "commit": self._commit,
                 "gate": self._gate,
                 "patterns": self._patterns,
+                "reload": self._reload,
             },
             turn=self._turn,
         )
@@ -181,7 +182,8 @@ class Farm:
         books = Books(self.config, self.board, seat.row)
         standings = Standings(self.config, self.board)
         made = control.Control(self.config, self.prepared, books, self.log, standings, self.certificates)
-        made.host(list(runtime.levels(self.config.settings, self.runtime_sockets)))
+        settings, opened = self.config.settings, self.runtime_sockets
+        made.host(runtime.levels(settings, opened), runtime.levels(settings, opened, master=True))
         status = control.Seated(made, seat, self.board, vitals).run()
         tables.stop()
         return status
@@ -237,6 +239,11 @@ class Farm:
             fields.get("part", 0),
             fields.get("parts", 1),
         )
+        return {}, []
+
+    def _reload(self, message: Message) -> tuple[dict[str, object], list[int]]:
+        """An operator asks for it on the master's socket."""
+        os.kill(os.getpid(), signal.SIGUSR2)
         return {}, []
 
     def _gate(self, message: Message) -> tuple[dict[str, object], list[int]]:

@@ -60,10 +60,13 @@ def try_all(settings: Global, held: Collection[str]) -> list[str]:
     return failures
 
 
-def levels(settings: Global, opened: Mapping[str, socket.socket]) -> Iterator[tuple[socket.socket, str]]:
-    """Each socket with what its clients may do."""
+def levels(
+    settings: Global, opened: Mapping[str, socket.socket], master: bool = False
+) -> Iterator[tuple[socket.socket, str]]:
+    """Each socket with what its clients may do: the runtime's, or those of the ``master``."""
     for made in settings.runtime_sockets:
-        yield opened[key(made)], made.level
+        if made.master == master:
+            yield opened[key(made)], made.level
 
 
 def _listen(made: RuntimeSocket, stay: bool = True) -> socket.socket:

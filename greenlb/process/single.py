@@ -8,6 +8,7 @@ from typing import Any
 from gevent import get_hub
 
 from greenlb.admin.runtime.commands import TABLE
+from greenlb.admin.runtime.mastery import Mastery
 from greenlb.admin.runtime.operations import Operations
 from greenlb.admin.runtime.runtime import Runtime
 from greenlb.admin.runtime.server import Server
@@ -62,13 +63,13 @@ class _Single:
             books.report = turning.observed
         self.names = Names(config, backends, self.farm, log.event, log.failure)
         turning.timed_out = self.names.hurry
-        self.server = self._runtime(FrontendStates(config, board))
+        self.servers = self._runtime(FrontendStates(config, board))
         self._timers: list[Any] = []
 
     def _say(self, severity: int, text: str) -> None:
         self.log.event(severity, text, self.config.settings.log_targets)
 
-    def _runtime(self, fronts: FrontendStates) -> Server:
+    def _runtime(self, fronts: FrontendStates) -> list[Server]:
         """What answers runtime commands.  Raises CannotStart."""
         config, worker = self.config, self.worker
         requests = Requests(worker, self.farm.follower, worker.follower_of(fronts), self.certificates)
@@ -82,7 +83,12 @@ class _Single:
         )
         commands = Runtime(operations, TABLE)
         worker.execute = commands.execute
-        return Server(commands, runtime.levels(config.settings, runtime.bind_all(config.settings)))
+        opened = runtime.bind_all(config.settings)
+        mastery = Mastery(operations, commands)
+        return [
+            Server(commands, runtime.levels(config.settings, opened)),
+            Server(mastery, runtime.levels(config.settings, opened, master=True)),
+        ]
 
     def _gate(self, frontend: Frontend, state: int) -> None:
         listeners = [each for each in self.worker.listeners if each.live.model is frontend]
@@ -101,11 +107,13 @@ class _Single:
             self._timers.append(timers.every(period, action, ref=False))
         worker.open()
         worker.start()
-        self.server.start()
+        for server in self.servers:
+            server.start()
         self.checks.start()
         self.names.start()
         status = worker.serve()
-        self.server.stop()
+        for server in self.servers:
+            server.stop()
         self.names.stop()
         self.checks.stop()
         for timer in self._timers:

@@ -34,7 +34,9 @@ class Operations:
     """What control has, or with ``workers = 0`` the one process.  ``backends`` are its own mirror of them:
     states of servers are true there, sessions only in the workers, who are reached by ``ask``.  ``workers``:
     0 for everything in one process; ``gate`` opens and closes a frontend's sockets for all; ``remember``
-    has processes to come know of edits of patterns; ``started``: when the farm began (monotonic clock)."""
+    has processes to come know of edits of patterns; ``reload`` has the master take up the
+    configuration anew, which it has done ``reloads`` times; ``started``: when the farm began (monotonic
+    clock)."""
 
     config: Config
     books: Books
@@ -52,6 +54,8 @@ class Operations:
     remember: Callable[[dict[str, Any]], object] = lambda edits: None
     transaction: Transaction = field(default_factory=Transaction)
     versions: AllVersions = field(default_factory=AllVersions)
+    reload: Callable[[], object] = lambda: None
+    reloads: int = 0
     started: float = field(default_factory=time.monotonic)
 
     @property

@@ -21,7 +21,9 @@ _LIKE: Final = 0.4
 
 
 class Runtime:
-    """The commands of ``table``, done in ``farm``."""
+    """The commands of ``table``, done in ``farm``.  ``prompt`` is what an interactive client is shown."""
+
+    prompt = "> "
 
     def __init__(self, farm: Operations, table: Sequence[Command]) -> None:
         self.farm = farm

@@ -22,7 +22,6 @@ from greenlb.net import greenlets
 from greenlb.net.sockets import READ, Stream, Timeout
 from greenlb.proxy.queue import pause
 
-_PROMPT: Final = "> "
 _MORE: Final = "+ "
 _PIECE: Final = 4096
 _EXHAUSTED: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
@@ -108,7 +107,7 @@ class Server:
                     said = self._runtime.answer(session, line)
                     if session.ended:
                         return
-                    said += _PROMPT * session.interactive
+                    said += self._runtime.prompt * session.interactive
                 else:
                     said = _MORE * session.interactive
                 stream.send(said.encode(errors="surrogateescape"), session.timeout)
