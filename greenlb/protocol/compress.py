@@ -41,13 +41,14 @@ class Recoder:
     """A body between two framings: as its sender frames it, ``length`` as a Response's, in; compressed and
     in chunks out.  Whatever came so far is in what went out, so that a slow stream arrives.
 
-    ``consumed`` and ``produced`` count its bytes without framing; ``rest`` is what came behind its end.
+    ``algorithm`` is its name in the configuration; ``consumed`` and ``produced`` count its bytes without framing; ``rest`` is what came behind its end.
     """
 
-    __slots__ = ("_chunks", "_coder", "_left", "consumed", "done", "produced", "rest")
+    __slots__ = ("_chunks", "_coder", "_left", "algorithm", "consumed", "done", "produced", "rest")
 
-    def __init__(self, coder: Coder, length: int) -> None:
+    def __init__(self, coder: Coder, length: int, algorithm: bytes = b"") -> None:
         self._coder = coder
+        self.algorithm = algorithm
         self._chunks = ChunkedBody() if length == CHUNKED else None
         self._left = length
         self.consumed = self.produced = 0
@@ -110,6 +111,7 @@ class Compressor:
         }
         # HAProxy looks at the last one first, which is what "*" gets.
         self._codings = [(ALGORITHMS[name], makers[name]) for name in reversed(compression.algorithms)]
+        self._names = [name.encode() for name in reversed(compression.algorithms)]
 
     def choose(self, request: Request) -> int | None:
         """Which of its algorithms the request asks for; None: none of them."""
@@ -151,7 +153,7 @@ class Compressor:
         _vary(fields)
         if coding:
             fields.append(b"Content-Encoding: " + coding + b"\r\n")
-        return None if head else Recoder(make(), response.length)
+        return None if head else Recoder(make(), response.length, self._names[number])
 
     def _may(self, response: Response, head: bool) -> bool:
         """Whether an answer may be compressed, or would be if it had a body (``head``)."""

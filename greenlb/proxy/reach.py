@@ -53,7 +53,7 @@ class Reach:
         """Of the client's socket.  What the kernel does not let us set stays as it is, as in HAProxy."""
         with contextlib.suppress(OSError):
             sock = self._stream.sock
-            if option == socket.IP_TOS and sock.family == socket.AF_INET6:
+            if (level, option) == (socket.IPPROTO_IP, socket.IP_TOS) and sock.family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, value)
             sock.setsockopt(level, option, value)
 

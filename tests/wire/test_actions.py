@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-
 from tests.support.lb import Launcher
 from tests.support.origin import Origins
 from tests.support.stream import get, response
@@ -78,25 +76,3 @@ def test_early_hint(proxy: Launcher, origin: Origins) -> None:
     with lb.connect() as client:
         client.send(b"GET /hint/ HTTP/1.0\r\n\r\n")
         assert client.read_response_head().status == 200
-
-
-_IP_PKTOPTIONS = 9
-TOS = """
-[frontend fe]
-bind = 127.0.0.1:{fe}
-http-request = set-tos 0x20
-               return status 200
-"""
-
-
-def test_set_tos(proxy: Launcher) -> None:
-    """The packets of the answer bear what the rule says."""
-    lb = proxy(TOS)
-    with lb.connect() as client:
-        client.sock.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
-        client.send(get("/"))
-        assert client.read_response().status == 200
-        client.send(get("/"))
-        assert client.read_response().status == 200
-        # One control message, of the packet that came last: a header of 16 bytes, then the TOS.
-        assert client.sock.getsockopt(socket.IPPROTO_IP, _IP_PKTOPTIONS, 64)[16] == 0x20

@@ -285,6 +285,7 @@ APPS = Path(__file__).parent / "apps"
 WSGI = """
 [frontend fe]
 bind = 127.0.0.1:{fe}
+log-format = "coded %[res.comp] %[res.comp_algo] %[path]"
 default_backend = be
 
 [backend be]
@@ -304,10 +305,12 @@ def test_applications(greenlb: Launcher) -> None:
         facts = client.read_response()
         assert b'"PATH_INFO": "/facts"' in unpacked(facts)
         assert facts.get("content-encoding") == "gzip"
+        lb.syslog.message("coded 1 gzip /facts")
         client.send(get("/file", "Accept-Encoding: gzip"))
         assert unpacked(client.read_response()) == source
         client.send(get("/file"))
         assert client.read_response().body == source
+        lb.syslog.message("coded 0 - /file")
         client.send(get("/counted", "Accept-Encoding: gzip"))  # 5 bytes: too few
         assert client.read_response().body == b"12345"
         client.send(request("HEAD /file HTTP/1.1", "Accept-Encoding: gzip"))
