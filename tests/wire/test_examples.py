@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ WARNED_OF = {"ssl-session-affinity.ini": "up to TLS 1.2 alone"}
 """What greenlb has to say of an example that is valid all the same."""
 HAPROXY_LACKS = {
     "logging.ini": "format json",
+    "python-rules.ini": "python-path",
     "trusted-proxies.ini": "trusted-proxies",
     "wsgi-apps.ini": "wsgi:",
 }
@@ -40,6 +42,8 @@ def folder(authority: Authority, tmp_path: Path) -> Path:
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
+    for name in ("python", "errors"):
+        shutil.copytree(CONF / name, tmp_path / name)
     return tmp_path
 
 
