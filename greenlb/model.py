@@ -215,6 +215,7 @@ class Server:
     up_shuts_backups: bool = False  # on-marked-up shutdown-backup-sessions
     app: Wsgi | None = None  # it is a WSGI application of this process
     proto: str = "h1"  # h1 | uwsgi
+    non_stick: bool = False  # no key of a stick table becomes its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,7 +387,7 @@ class Frontend(Proxy):
     ignore_probes: bool = False
     connection_rules: tuple[Rule, ...] = ()
     session_rules: tuple[Rule, ...] = ()
-    keepalive: bool = False  # option clitcpka
+    keepalive: tuple[tuple[int, int, int], ...] = ()  # option clitcpka: what is set on sockets
     smart_accept: bool = False
     rate_limit: int = 0  # new connections a second; 0: no limit
 
@@ -406,7 +407,7 @@ class Backend(Proxy):
     forwarded: Callable[[Exchange], None] | None = None  # option forwarded
     tcp_response_rules: tuple[Rule, ...] = ()
     response_delay: float = 0.0
-    keepalive: bool = False  # option srvtcpka
+    keepalive: tuple[tuple[int, int, int], ...] = ()  # option srvtcpka
     fullconn: int = 0  # the load at which servers with minconn get their maxconn; 0: they do at once
     use_server: tuple[Router, ...] = ()
     persist_rules: tuple[tuple[bool, Condition], ...] = ()  # True: force-persist, False: ignore-persist

@@ -11,6 +11,7 @@ from greenlb.config.compression import compression
 from greenlb.config.context import Context
 from greenlb.config.errorfiles import errorfiles
 from greenlb.config.forwarded import forwarded
+from greenlb.config.keepalive import keepalive
 from greenlb.config.logs import FORMATS, captures, compiled_format, log_format, targets
 from greenlb.config.options import Option
 from greenlb.config.queues import backend_fields, balance_factor, monitor_rules
@@ -106,7 +107,7 @@ class _Builder:
             "routes": self.compiler.routes(),
             "connection_rules": tuple(self.tcp.lists["connection"]),
             "session_rules": tuple(self.tcp.lists["session"]),
-            "keepalive": self._keepalive("option clitcpka"),
+            "keepalive": keepalive(proxy, "clitcpka"),
             "trusted_proxies": tuple(net for line in proxy.given("trusted-proxies") for net in line.value),
             "log_format": log_format(context, proxy, log_scope),
             "log_error_format": self._format("error-log-format", log_scope),
@@ -137,7 +138,7 @@ class _Builder:
             "tcp_response_rules": tuple(self.tcp.lists["response"]),
             "response_delay": self.tcp.response_delay,
             "forwarded": forwarded(context, proxy, self.compiler.scope),
-            "keepalive": self._keepalive("option srvtcpka"),
+            "keepalive": keepalive(proxy, "srvtcpka"),
         }
         fields |= backend_fields(context, proxy, self.compiler)
         return Backend(**fields)
@@ -151,11 +152,6 @@ class _Builder:
         """The option's value compiled; None when there is none."""
         line = self.proxy.last(name)
         return None if line is None else compiled_format(self.context, line, line.value, scope)
-
-    def _keepalive(self, name: str) -> bool:
-        """option tcpka says both; the last word on a side counts."""
-        item = self.proxy.last(name, "option tcpka")
-        return bool(item is not None and item.value)
 
     def _plain(self, made: type[Frontend] | type[Backend], kind: str) -> dict[str, Any]:
         """What both have, the timeouts, and the fields that one option each fills as it is read."""

@@ -44,17 +44,6 @@ GLOBAL: Final[dict[str, str]] = {
 """Of the section global."""
 
 PROXY: Final[dict[str, str]] = {
-    **dict.fromkeys(
-        (
-            "clitcpka-cnt",
-            "clitcpka-idle",
-            "clitcpka-intvl",
-            "srvtcpka-cnt",
-            "srvtcpka-idle",
-            "srvtcpka-intvl",
-        ),
-        "set it for all connections: sysctl net.ipv4.tcp_keepalive_probes, _time and _intvl",
-    ),
     "email-alert": _SCRIPTED,
     "filter": "there are no filters",
     "id": "proxies are numbered in their order",
@@ -101,7 +90,6 @@ SERVER: Final[dict[str, str]] = {
     "id": "servers are numbered in their order",
     "namespace": _NAMESPACES,
     "no-ssl-reuse": "TLS 1.3 resumes sessions wherever the server allows it",
-    **dict.fromkeys(("non-stick", "stick"), "use a condition: 'stick store-request src unless ...'"),
     "redir": "use 'http-request redirect'",
     "usesrc": "addresses of clients are told by 'send-proxy' or 'option forwardfor'",
 }

@@ -69,7 +69,7 @@ def servers(
     return tuple(found)
 
 
-def _limits(fields: Mapping[str, Any]) -> dict[str, int]:
+def _limits(fields: Mapping[str, Any]) -> dict[str, Any]:
     """HAProxy's: without a maxconn, or above it, minconn is the limit."""
     low, high = fields.get("minconn", 0), fields.get("maxconn", 0)
     high = max(low, high)
@@ -134,6 +134,7 @@ class _Line:
             forget=located.forget,
             app=app,
             proto=fields.get("proto", "h1") if app is None else "h1",
+            non_stick=fields.get("non_stick", False),
         )
 
     def _locate(self) -> Located:

@@ -337,7 +337,7 @@ def dial(
         raise OSError(errno.EDESTADDRREQ, os.strerror(errno.EDESTADDRREQ))
     sock = _unconnected(address)
     try:
-        for option in options:
+        for option in () if address.unix else options:
             sock.setsockopt(*option)
         if source is not None:
             # The port is chosen at connect: there are as many as pairs with the peer's address.

@@ -21,9 +21,7 @@ Options = tuple[tuple[int, int, int], ...]
 
 def socket_options(model: Backend) -> Options:
     """What is set on connections to servers before they are made."""
-    options = []
-    if model.keepalive:
-        options.append((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
+    options = list(model.keepalive)
     if model.smart_connect:
         options.append((socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0))
     return tuple(options)

@@ -40,8 +40,9 @@ class Listener(StreamServer):
         self.tls = tls
         self.local = sock.getsockname()
         # What is set on a listening socket, its connections inherit.
-        if live.model.keepalive:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if sock.family != socket.AF_UNIX:
+            for option in live.model.keepalive:
+                sock.setsockopt(*option)
         unix = sock.family == socket.AF_UNIX
         if live.model.smart_accept and not unix:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)

@@ -6,7 +6,7 @@ from typing import Final
 
 from greenlb.config.options import Option
 from greenlb.config.schema.where import BACK, EVERY, FRONT
-from greenlb.config.values import Choice, Flag, Integer, Line, Networks, Sentence, Text
+from greenlb.config.values import Choice, Duration, Flag, Integer, Line, Networks, Sentence, Text
 
 CONNECTIONS: Final = (
     Option(
@@ -174,6 +174,27 @@ CONNECTIONS: Final = (
         default="no",
         doc="The same to servers.",
         example="yes",
+    ),
+    *(
+        Option(
+            name=f"{side}-{end}",
+            where=where,
+            kind=kind,
+            default="the kernel's",
+            doc=f"With option {side}: {doc}",
+            example=example,
+        )
+        for side, where in (("clitcpka", FRONT), ("srvtcpka", BACK))
+        for end, kind, doc, example in (
+            ("cnt", Integer(1, 127), "how many packets go unanswered before the connection is ended.", "5"),
+            ("idle", Duration("s"), "how long nothing has come before the first packet is sent.", "1m"),
+            (
+                "intvl",
+                Duration("s"),
+                "how long after a packet without an answer the next one is sent.",
+                "10s",
+            ),
+        )
     ),
     Option(
         name="option tcpka",

@@ -27,6 +27,18 @@ SERVER: Final = Table(
             example="100",
         ),
         Option(
+            name="non-stick",
+            kind=Flag(),
+            field="non_stick",
+            doc="Who comes to it is not remembered in stick tables: the next time it may be another server.",
+        ),
+        Option(
+            name="stick",
+            kind=Flag(False),
+            field="non_stick",
+            doc="Takes non-stick back that default-server has said.",
+        ),
+        Option(
             name="backup",
             kind=Flag(),
             field="backup",

@@ -103,7 +103,7 @@ class Affinity:
             if key is not None:
                 keys.append((rule, key))
         server = x.server
-        if server is None or not keys:
+        if server is None or not keys or server.non_stick:
             return
         name, number = server.name.encode(), server.number
         for rule, key in keys[:MOST]:
