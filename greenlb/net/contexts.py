@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from cryptography.x509 import Certificate as X509Certificate
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, X509StoreFlags
 
@@ -136,11 +137,16 @@ def check_curves(curves: str, where: Where) -> None:
 def use_certificates(context: SSL.Context, certificates: Sequence[Certificate], where: Where) -> None:
     """Serve these, one a kind of key: OpenSSL takes the one that the client can check.  Raises
     TlsConfigError."""
+    alike: dict[X509Certificate, None] = {}
     for certificate in certificates:
         try:
             # Only a file gives every certificate of a context a chain of its own.
             with _memory_file(certificate.chain_pem) as path:
-                context.use_certificate_chain_file(path)
+                if os.path.exists(path):
+                    context.use_certificate_chain_file(path)
+                else:
+                    context.use_certificate(certificate.leaf)
+                    alike |= dict.fromkeys(certificate.chain)
             context.use_privatekey(certificate.key)
             context.check_privatekey()
         except SSL.Error as error:
@@ -151,6 +157,10 @@ def use_certificates(context: SSL.Context, certificates: Sequence[Certificate], 
                 f"{certificate.file}: its DH parameters are too weak or cannot be read;"
                 " make new ones with: openssl dhparam 2048",
             )
+    # In a jail there is no /proc: all have the same chain, and clients take from it what they need (RFC 8446
+    # section 4.4.2).  Whoever let us know of the certificates has had them checked.
+    for each in alike:
+        context.add_extra_chain_cert(each)
 
 
 @contextlib.contextmanager

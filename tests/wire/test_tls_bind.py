@@ -123,10 +123,17 @@ def test_a_bundle_of_files_is_one_certificate(peers: Peers, authority: Authority
     assert kind(pair(peers, context, client(V1_2, "aECDSA"))[1]) == "EC"
 
 
-def test_the_chain_goes_out_with_the_certificate(peers: Peers, authority: Authority) -> None:
+@pytest.mark.parametrize("jail", [False, True])
+def test_the_chain_goes_out_with_the_certificate(
+    peers: Peers, authority: Authority, monkeypatch: pytest.MonkeyPatch, jail: bool
+) -> None:
+    """With each of two kinds, and also where there is no /proc to read it from."""
+    if jail:
+        monkeypatch.setattr("greenlb.net.contexts.os.path.exists", lambda path: not path.startswith("/proc"))
     context = tls.ServerContext(bind(authority.pem("x.test", key=rsa_key()), authority.pem("x.test")))
-    text = s_client(peers, context, "-showcerts")
-    assert text.count("-----BEGIN CERTIFICATE-----") == 2
+    for kind_of_key in ("rsa_pss_rsae_sha256", "ecdsa_secp256r1_sha256"):
+        text = s_client(peers, context, "-showcerts", "-sigalgs", kind_of_key)
+        assert text.count("-----BEGIN CERTIFICATE-----") == 2
 
 
 def s_client(peers: Peers, context: tls.ServerContext, *options: str) -> str:
