@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import Final
@@ -15,6 +16,8 @@ from greenlb.client import Unreachable as Unreachable
 _HELP: Final = "The following commands are valid at this level:\n"
 _UNKNOWN: Final = "Unknown command. Please enter one of the following commands only:\n"
 _BETTER: Final = "Unknown command, but maybe one of the following ones is a better match:\n"
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What a terminal would obey: keys of tables, answers to checks and the like are others' bytes."""
 _NEAREST: Final = 6
 _LIKE: Final = 0.4
 """How much alike two words must be for one to be offered for the other."""
@@ -60,7 +63,7 @@ class Runtime:
             session.payload = ""
         if said and not said.endswith("\n"):
             said += "\n"
-        return said + "\n"
+        return _CONTROL.sub(_escaped, said) + "\n"
 
     def _find(self, words: Sequence[str]) -> Command | None:
         """The command with the most words that these begin with."""
@@ -95,6 +98,10 @@ class Runtime:
         best = sorted(near, key=lambda command: -likeness[id(command)])[:_NEAREST]
         chosen = [c for c in near if c in best and likeness[id(c)] >= _LIKE]
         return chosen or (near if most else [])
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\x{ord(match[0]):02X}"
 
 
 def _shared(one: Sequence[str], other: Sequence[str]) -> int:

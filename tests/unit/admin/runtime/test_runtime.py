@@ -78,3 +78,9 @@ def test_each_command_is_whole(entry: Command) -> None:
     assert entry.usage.startswith(" ".join(entry.words))
     assert entry.help and not entry.help.endswith(".")
     assert [other for other in TABLE if other.words == entry.words] == [entry]
+
+
+def test_no_terminal_obeys_an_answer(runtime: Runtime) -> None:
+    assert runtime.execute("show stat \x1b[2J\x9b\r\x07\x7f\tx", "user") == (
+        "one \\x1B[2J\\x9B\\x0D\\x07\\x7F x\n\n"
+    )
