@@ -33,8 +33,8 @@ from greenlb.policy.vocabulary import octets
 if TYPE_CHECKING:
     from greenlb.policy.scope import Scope
 
-Value = str | bytes | int | bool | ipaddress.IPv4Address | ipaddress.IPv6Address
-"""What a variable holds, and what ``py(...)`` may give."""
+Value = str | int | bool | ipaddress.IPv4Address | ipaddress.IPv6Address
+"""What a variable holds."""
 
 _COOKIE: Final = re.compile(r'\s*([^=;\s]+)\s*=\s*("[^"]*"|[^;]*)')
 
