@@ -54,7 +54,12 @@ def severity_logger(level: int) -> type[structlog.BoundLoggerBase]:
 
     def method(name: str) -> Callable[..., None]:
         def log(self: structlog.BoundLoggerBase, event: Any, **values: Any) -> None:
-            self._proxy_to_logger(name, event, **values)
+            # As structlog's _proxy_to_logger for a logger that nothing is bound to, whose processors drop
+            # nothing and end in bytes: a third of its time, for each request.
+            done: Any = {"event": event, **values} if values else {"event": event}
+            for processor in self._processors:
+                done = processor(self._logger, name, done)
+            getattr(self._logger, name)(done)
 
         return log
 

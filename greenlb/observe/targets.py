@@ -310,14 +310,16 @@ class Target:
         if severity > spec.level:
             return
         now = time.time()
-        if int(now) != self._second:
-            self._begin(int(now))
+        second = int(now)
+        if second != self._second:
+            self._begin(second)
         header = self._headers[severity]
         if self._dated:
             header %= int(now % 1.0 * 1e6)
-        if len(header) + len(text) > spec.length and self.format != "json":
-            text = text[: max(0, spec.length - len(header))]
-        self.sink.send(b"%b%b\n" % (header, text))
+        line = header + text + b"\n"
+        if len(line) > spec.length + 1 and self.format != "json":
+            line = line[: max(len(header), spec.length)] + b"\n"
+        self.sink.send(line)
 
     def forked(self) -> None:
         """This process has another number now."""
