@@ -278,6 +278,11 @@ def empty_line(backend: Backend, is_listen: bool) -> str:
     return f"{'proxy' if is_listen else 'backend'} {backend.name} has no server available!"
 
 
+def still_drained(backend: Backend, server: Server) -> tuple[int, str]:
+    """What is said when something changes that drain hides."""
+    return NOTICE, f"{_named(backend, server)} remains in forced drain mode."
+
+
 def admin_lines(
     backend: Backend,
     server: Server,
@@ -302,6 +307,8 @@ def admin_lines(
     if admin == (True, False):
         ready = "DRAIN" if drain[1] else "READY"
         lines.append((NOTICE, f"{name} is {state}/{ready} (leaving forced maintenance)."))
+        if drain[1]:
+            lines.append(still_drained(backend, server))
     elif drain == (False, True):
         lines.append(
             (

@@ -272,4 +272,8 @@ def test_an_operator_gives_a_server_another_name(
     assert int(counters["  valid"]) >= 2
     assert int(counters["  update"]) >= 2
     assert int(counters["  nx"]) >= 1
+    header, *rows = command(lb, "show stat domain resolvers").splitlines()
+    assert header.startswith("# id,pid,sent,send_error,valid,update,cname,") and header.endswith(",outdated,")
+    (row,) = (row.split(",") for row in rows if row.startswith("ns1,dns,"))
+    assert int(dict(zip(header.split(","), row, strict=True))["valid"]) >= 2
     assert command(lb, "show resolvers nope") == "Can't find that resolvers section"

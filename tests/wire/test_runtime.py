@@ -213,6 +213,11 @@ def test_servers_are_taken_out_and_put_back(case: Case) -> None:
     ask(lb, "set server be/s2 state drain")
     lb.syslog.message("Server be/s2 enters drain state.*")
     assert names(lb) == {"s1"}
+    assert ask(lb, "set weight be/s2 1") == ask(lb, "set server be/s2 state maint") == ""
+    lb.syslog.message(r"Server be/s2 remains in forced drain mode\.")
+    assert ask(lb, "set server be/s2 state drain") == ""
+    lb.syslog.message(r"Server be/s2 is UP/DRAIN \(leaving forced maintenance\)\.")
+    lb.syslog.message(r"Server be/s2 remains in forced drain mode\.")
     ask(lb, "set server be/s2 state ready")
     lb.syslog.message(r"Server be/s2 is UP \(leaving forced drain\)\.")
     ask(lb, "set server be/s1 weight 0")

@@ -74,6 +74,8 @@ def _number(word: str) -> int | None:
 
 def _show_stat(session: Session, words: Sequence[str]) -> str:
     if words[:1] == ["domain"]:
+        if words[1:2] == ["resolvers"]:
+            return session.farm.names.figures() if session.farm.names is not None else ""
         if words[1:2] != ["proxy"]:
             return _NO_DOMAIN
         words = words[2:]

@@ -117,7 +117,7 @@ def _set_weight(session: Session, backend: LiveBackend, state: ServerState, word
         return "Trailing garbage in weight string\n"
     elif not 0 <= weight <= _HEAVIEST:
         return "Absolute weight can only be between 0 and 256 inclusive.\n"
-    session.farm.change([state.server], weight=None if weight == initial else weight)
+    session.farm.checks.turning.weigh(backend, state, None if weight == initial else weight)
     return ""
 
 

@@ -258,6 +258,13 @@ class Turning:
             self._event(severity, line, model.log_targets)
         self._note_farm(backend, usable)
 
+    def weigh(self, backend: LiveBackend, state: ServerState, weight: int | None) -> None:
+        """Give a server the weight that an operator asks for; None is the configuration's."""
+        server = state.server
+        self.farm.change([server], weight=weight)
+        if self.farm.read(server).admin & (DRAIN | MAINTENANCE) == DRAIN:
+            self._event(*health.still_drained(backend.model, server), backend.model.log_targets)
+
     def _count(self, server: Server, counter: str, amount: int = 1) -> None:
         self._books.cells[self._books.server(server).named(counter)] += amount
 
