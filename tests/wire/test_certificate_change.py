@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
 from tests.support.certs import Authority
+from tests.support.farm import Farm
 from tests.support.lb import Balancer, Launcher
 from tests.support.origin import Origins
+from tests.support.runtime import ask
 from tests.support.stream import eventually, get
 
 INI = """[global]
@@ -129,3 +132,53 @@ def test_whom_to_trust_changes_by_itself(
     ca.write_bytes(other.ca_file.read_bytes())
     lb.syslog.message(rf"ca-file {ca} has changed and is in use")
     lb.syslog.message(r"Server be/s1 is DOWN.*")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_resumes_at_every_worker_after_a_change(
+    greenlb: Launcher, origin: Origins, authority: Authority, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    """By its ticket, at the worker that made it and at the other, whether the file changed or an operator set
+    the certificate."""
+    pem = tmp_path / "site.pem"
+    pem.write_bytes(authority.pem("www.example.com").read_bytes())
+    ini = (INI % 2).replace("[global]\n", "[global]\nstats socket = {dir}/stats level admin\n")
+    ini = ini.replace("mode = http\n", "mode = http\nlog = global\noption httplog = yes\n")
+    lb = greenlb(ini, s1=origin.http("s1"), pem=pem)
+    Farm(lb)
+    context = ssl.create_default_context(cafile=str(authority.ca_file))
+    context.minimum_version = context.maximum_version = version
+
+    def resumes(session: ssl.SSLSession) -> None:
+        """At both."""
+        pids: set[int] = set()
+        with ExitStack() as stack:
+            for _ in range(12):  # they stay, so that both have a part
+                client = stack.enter_context(lb.connect_tls(context, "www.example.com", session=session))
+                client.send(get())
+                client.read_response()
+                assert client.tls.session_reused
+                pids.add(lb.syslog.message(r'.*"GET / HTTP/1\.1"').pid)
+        assert len(pids) == 2
+
+    def begin() -> ssl.SSLSession:
+        with lb.connect_tls(context, "www.example.com") as client:
+            client.send(get())
+            client.read_response()
+            lb.syslog.message(r'.*"GET / HTTP/1\.1"')
+            session = client.tls.session
+        assert session is not None
+        return session
+
+    first = begin()
+    pem.write_bytes(authority.pem("www.example.com").read_bytes())
+    lb.syslog.message(rf"certificate {pem} has changed and is in use; .*")
+    resumes(first)
+    second = begin()
+    new = "\n".join(line for line in authority.pem("www.example.com").read_text().splitlines() if line)
+    ask(lb, f"set ssl cert {pem} <<\n{new}\n")
+    assert ask(lb, f"commit ssl cert {pem}").endswith("Success!\n")
+    lb.syslog.message(rf"certificate {pem} was set at run time and is in use")
+    resumes(first)
+    resumes(second)
+    resumes(begin())
