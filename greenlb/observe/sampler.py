@@ -30,7 +30,8 @@ _LEAST: Final = 0.05
 
 class Rates(NamedTuple):
     """What happened to one object in the last second: sessions or, on servers, requests given to it;
-    connections; HTTP requests; TLS sessions, and those of them that were new; bytes sent to clients."""
+    connections; HTTP requests; TLS sessions, and those of them that were new; bytes sent to clients;
+    bytes before and after compression."""
 
     sessions: int = 0
     connections: int = 0
@@ -38,6 +39,8 @@ class Rates(NamedTuple):
     tls: int = 0
     keys: int = 0
     sent: int = 0
+    comp_in: int = 0
+    comp_out: int = 0
 
 
 class _Now(NamedTuple):
@@ -52,10 +55,12 @@ class _Now(NamedTuple):
     tls: int = 0
     keys: int = 0
     sent: int = 0
+    comp_in: int = 0
+    comp_out: int = 0
 
 
 _SEEN: Final = {
-    "L": ("scur", "stot", "dcon", "req_tot", "ssl_sess", "ssl_reused_sess", "bout"),
+    "L": ("scur", "stot", "dcon", "req_tot", "ssl_sess", "ssl_reused_sess", "bout", "comp_in", "comp_out"),
     "S": ("scur", "qcur", "stot", "wretr", "wredis", "req_tot"),
     "B": ("scur", "qcur", "stot", "req_tot"),
 }
@@ -71,8 +76,8 @@ _WATCHED: Final = {
 def _now(kind: str, cells: Sequence[int]) -> _Now:
     """Cells of _SEEN."""
     if kind == "L":
-        scur, stot, refused, requests, tls, resumed, sent = cells
-        return _Now(scur, 0, stot - refused, stot, requests, tls, tls - resumed, sent)
+        scur, stot, refused, requests, tls, resumed, *bulk = cells
+        return _Now(scur, 0, stot - refused, stot, requests, tls, tls - resumed, *bulk)
     scur, qcur, stot, *again, requests = cells
     return _Now(scur, qcur, stot + sum(again), stot, requests)
 

@@ -288,7 +288,7 @@ ITEMS: Final[tuple[Item, ...]] = (
         "MRP",
         "u32",
         "bytes a second before compression",
-        _none,
+        lambda f: f.rates.comp_in,
         "http_comp_bytes_in_total",
     ),
     Item(
@@ -297,7 +297,7 @@ ITEMS: Final[tuple[Item, ...]] = (
         "MRP",
         "u32",
         "bytes a second after compression",
-        _none,
+        lambda f: f.rates.comp_out,
         "http_comp_bytes_out_total",
     ),
     Item(44, "CompressBpsRateLim", "CLP", "u32", "limit of CompressBpsOut", _none, "limit_http_comp"),
