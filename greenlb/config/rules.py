@@ -127,6 +127,8 @@ class Compiler:
                     name = line.words[0]
                     if not NAME.fullmatch(name):
                         raise ConfigError("a name is made of letters, digits, '_', '-', '.' and ':'")
+                    if name == "or":
+                        raise ConfigError("'or' stands between conditions and cannot name one")
                     if len(line.words) == 1:
                         raise ConfigError(f"expected {line.option.kind.expected}")
                     scope = replace(

@@ -129,6 +129,8 @@ def _parse(text: str, scope: Scope) -> list[_Piece]:
             _add_literal(pieces, "%", False)
         elif found["sample"]:
             end = _end_of_sample(text, position)
+            if text[end - 1] == ",":
+                raise ValueError(f"'{text[position:end]}': a converter is expected at its end")
             pieces.append(_Piece(compile_bytes(text[position:end], scope), flags))
             position = end + 1
         elif found["name"] == "o":

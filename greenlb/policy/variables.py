@@ -7,12 +7,13 @@ response, as in HAProxy.
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from greenlb.exchange import Exchange
-from greenlb.policy.vocabulary import Fetch
+from greenlb.policy.vocabulary import Fetch, nearest
 
 SCOPES = ("proc", "sess", "txn", "req", "res", "check")
 _NAME = re.compile(r"(proc|sess|txn|req|res|check)\.[A-Za-z0-9_.]+")
@@ -22,6 +23,7 @@ LAST_RULE = "last rule"
 
 _PROCESS: dict[str, object] = {}
 
+Variables = dict[str, object]
 Setter = Callable[[Exchange, object], None]
 
 
@@ -66,6 +68,48 @@ def setter(name: str) -> Setter:
     return set_on_client if scope == "sess" else set_on_exchange
 
 
+CONDITIONS: dict[str, Callable[[Variables, str, object], bool]] = {
+    "ifexists": lambda held, name, value: name in held or name.startswith("proc."),
+    "ifnotexists": lambda held, name, value: not (name in held or name.startswith("proc.")),
+    "ifset": lambda held, name, value: held.get(name) is not None,
+    "ifnotset": lambda held, name, value: held.get(name) is None,
+    "ifempty": lambda held, name, value: value == b"",
+    "ifnotempty": lambda held, name, value: value != b"",
+    "ifgt": lambda held, name, value: _compare(held.get(name), value, operator.gt),
+    "iflt": lambda held, name, value: _compare(held.get(name), value, operator.lt),
+}
+"""What may stand behind a variable's name in ``set-var``.  One that was unset still exists."""
+
+
+def _compare(held: object, value: object, test: Callable[[int, int], bool]) -> bool:
+    """Of two integers; true of anything else."""
+    if type(held) is int and type(value) is int:
+        return test(held, value)
+    return True
+
+
+def conditional(name: str, conditions: Sequence[str]) -> Setter:
+    """A function that gives the variable a value where all of ``conditions`` hold.  Raises ValueError."""
+    put = setter(name)
+    if not conditions:
+        return put
+    for condition in conditions:
+        if condition not in CONDITIONS:
+            known = ", ".join(CONDITIONS)
+            raise ValueError(
+                f"'{condition}' is no condition of a variable{nearest(condition, CONDITIONS)}: one of {known}"
+            )
+    tests = [CONDITIONS[condition] for condition in conditions]
+    scope = name.partition(".")[0]
+
+    def put_if(x: Exchange, value: object) -> None:
+        held = _PROCESS if scope == "proc" else (x.client if scope == "sess" else x).variables or {}
+        if all(test(held, name, value) for test in tests):
+            put(x, value)
+
+    return put_if
+
+
 def begin(values: Iterable[tuple[str, object]]) -> None:
     """Variables of the process that the configuration sets."""
     _PROCESS.update(values)
@@ -87,7 +131,5 @@ def is_name(text: str) -> bool:
 
 
 def _put(variables: dict[str, object], name: str, value: object) -> None:
-    if value is None:
-        variables.pop(name, None)
-    else:
+    if value is not None or name in variables:  # one that is taken away is there still, without a value
         variables[name] = value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support import rule_table
+from tests.support import rule_table, wrong_lines
 from tests.support.oracle import need_haproxy
 
 
@@ -15,3 +15,9 @@ def test_haproxy_still_says_so() -> None:
     rows, answers = zip(*rule_table.load(), strict=True)
     now = rule_table.ask(list(rows))
     assert [(row, a, b) for row, a, b in zip(rows, answers, now, strict=True) if a != b] == []
+
+
+def test_haproxy_still_refuses_what_is_wrong() -> None:
+    need_haproxy()
+    table = wrong_lines.load()
+    assert [row for row in table if wrong_lines.ask(*row[:2]) != row[2]] == []

@@ -25,7 +25,7 @@ from greenlb.policy.actions.words import (
 from greenlb.policy.addresses import address_text
 from greenlb.policy.heads import clean
 from greenlb.policy.logformat import compile_format
-from greenlb.policy.variables import setter
+from greenlb.policy.variables import Setter, conditional, setter
 from greenlb.policy.vocabulary import octets
 
 LEVELS = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
@@ -41,15 +41,18 @@ def _parenthesised(words: Words) -> str:
     name, bracket, rest = words.action.partition("(")
     if not bracket or not rest.endswith(")"):
         raise ValueError(f"'{name}' expects a variable between parentheses, as '{name}(txn.name)'")
-    if "," in rest:
-        raise ValueError(f"'{name}' takes no condition in its parentheses, got '{rest[:-1]}'")
     if words.scope.early and not rest.startswith(("sess.", "proc.")):
         raise ValueError(f"only variables of sess and proc last from here on, got '{rest[:-1]}'")
     return rest[:-1]
 
 
+def _conditional(words: Words) -> Setter:
+    name, *conditions = _parenthesised(words).split(",")
+    return conditional(name, conditions)
+
+
 def set_var(words: Words) -> Rule:
-    put = setter(_parenthesised(words))
+    put = _conditional(words)
     value, _ = samples.compile_sample(expression(words), words.scope)
 
     def rule(x: Exchange) -> None:
@@ -61,7 +64,7 @@ def set_var(words: Words) -> Rule:
 
 
 def set_var_fmt(words: Words) -> Rule:
-    put = setter(_parenthesised(words))
+    put = _conditional(words)
     value = compile_format(words.take("a format"), words.scope)
     return lambda x: put(x, value(x))
 
@@ -192,8 +195,20 @@ EVERY = (*HTTP, *TCP)
 
 ROWS = (
     Action("allow", HTTP, "", "Ends the rules of this section.", allow),
-    Action("set-var", EVERY, "(<name>) <expr>", "Sets a variable, when the expression has a value.", set_var),
-    Action("set-var-fmt", EVERY, "(<name>) <fmt>", "Sets a variable to a rendered format.", set_var_fmt),
+    Action(
+        "set-var",
+        EVERY,
+        "(<name>[,<cond>...]) <expr>",
+        "Sets a variable, when the expression has a value.",
+        set_var,
+    ),
+    Action(
+        "set-var-fmt",
+        EVERY,
+        "(<name>[,<cond>...]) <fmt>",
+        "Sets a variable to a rendered format.",
+        set_var_fmt,
+    ),
     Action("unset-var", EVERY, "(<name>)", "Takes a variable away.", unset_var),
     Action(
         "set-log-level",

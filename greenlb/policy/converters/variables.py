@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from greenlb.exchange import Exchange
-from greenlb.policy.variables import setter
+from greenlb.policy.variables import conditional, setter
 from greenlb.policy.vocabulary import Argument, Convert, Converter
 
 
-def _set(name: str) -> Convert:
-    put = setter(name)
+def _set(name: str, conditions: tuple[str, ...]) -> Convert:
+    put = conditional(name, conditions)
 
     def convert(x: Exchange, value: Any) -> Any:
         put(x, value)
@@ -30,6 +30,14 @@ def _unset(name: str) -> Convert:
 
 
 ROWS = (
-    Converter("set-var", "any", "any", "Keeps the value in a variable too.", _set, (Argument("name"),)),
+    Converter(
+        "set-var",
+        "any",
+        "any",
+        "Keeps the value in a variable too, if the conditions hold (ifset, ifnotset, ifexists, ifnotexists, "
+        "ifempty, ifnotempty; ifgt, iflt: the variable is an integer greater or less than the value).",
+        _set,
+        (Argument("name"), Argument("condition...", "rest", True)),
+    ),
     Converter("unset-var", "any", "any", "Takes a variable away.", _unset, (Argument("name"),)),
 )

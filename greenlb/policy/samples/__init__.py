@@ -169,6 +169,8 @@ def check_needs(needs: Needs, scope: Scope, text: str) -> None:
         raise ValueError(f"'{text}' reads the bytes of a connection and needs 'mode tcp'")
     if needs == "server bytes" and not (scope.response or scope.log):
         raise ValueError(f"'{text}' reads the server's bytes, which this rule comes before")
+    if scope.mode != "http" and scope.log and needs in ("request", "response"):
+        raise ValueError(f"'{text}' reads HTTP, and a log line of mode tcp has none")
     if scope.mode != "http" and not scope.check and needs in ("request", "response"):
         scope.warn(f"'{text}' reads HTTP and needs 'mode http': here it has no value and never matches")
         return

@@ -46,7 +46,7 @@ def holds(text: str, x: Exchange | None = None) -> bool:
         ("METH_GETT", "(did you mean 'METH_GET'?)"),
         ("ssl_fc", "unknown ACL 'ssl_fc' (to use it as a criterion write '{ ssl_fc ... }')"),
         ("{ path_bge /a }", "unknown criterion 'path_bge' (did you mean 'path_beg'?)"),
-        ("{ thread lt 2 }", "'thread' is not supported: workers are processes"),
+        ("{ cpu_calls lt 2 }", "'cpu_calls' is not supported: there is no scheduler"),
         ("{ status 200 }", "reads the response"),
         ("{ path }", "has no pattern and would never match; use '-m found'"),
         ("{ path -i }", "has no pattern"),
