@@ -278,7 +278,7 @@ class Variables(MutableMapping[str, Value]):
 
     def __iter__(self) -> Iterator[str]:
         found = {**(self._x.variables or {}), **(self._x.client.variables or {})}
-        return iter(found)
+        return (name for name, value in found.items() if value is not None and variables.is_name(name))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
