@@ -436,6 +436,7 @@ class Global:
     maxhdr: int = 101
     http_parser: str = "plain"  # plain | h11
     compression_level: int = 1
+    maxcomprate: int = 0  # kilobytes a second; 0: no limit
     zlib_memlevel: int = 8
     zlib_windowsize: int = 15
     spread_checks: int = 0  # per cent

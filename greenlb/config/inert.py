@@ -81,7 +81,7 @@ GLOBAL: Final[dict[str, Inert]] = {
     ),
     **_all(
         _COMPRESSION,
-        *("maxcompcpuusage", "maxcomprate", "maxzlibmem"),
+        *("maxcompcpuusage", "maxzlibmem"),
     ),
     **_all(_MASTER, "master-worker", "mworker-max-reloads"),
     **_all(

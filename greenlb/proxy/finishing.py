@@ -14,6 +14,7 @@ from greenlb.exchange import Exchange
 from greenlb.message import Fields, Reply, Request, Response
 from greenlb.model import Backend, Config, Frontend, Rule
 from greenlb.protocol.compress import Compressor, Recoder
+from greenlb.proxy.comprate import CompressionRate
 from greenlb.proxy.inspection import first_reply
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Finishing:
         self._model = model
         self._plane = plane
         self._pairs: dict[str, _Pair] = {}
+        limit = plane.settings.maxcomprate
+        self._rate = CompressionRate(plane.config, plane.books, limit << 10) if limit else None
 
     def _pair(self, backend: Backend | None) -> _Pair:
         name = "" if backend is None else backend.name
@@ -76,7 +79,7 @@ class Finishing:
             first_reply(rules, x)
         response.recoder = None
         compressor, request = pair.compressor, x.request
-        if compressor is not None and request is not None:
+        if compressor is not None and request is not None and (self._rate is None or self._rate.room()):
             response.recoder = _recoder(x, compressor, request, response)
 
     def dress(self, x: Exchange, reply: Reply) -> None:

@@ -300,7 +300,15 @@ ITEMS: Final[tuple[Item, ...]] = (
         lambda f: f.rates.comp_out,
         "http_comp_bytes_out_total",
     ),
-    Item(44, "CompressBpsRateLim", "CLP", "u32", "limit of CompressBpsOut", _none, "limit_http_comp"),
+    Item(
+        44,
+        "CompressBpsRateLim",
+        "CLP",
+        "u32",
+        "limit of CompressBpsIn",
+        lambda f: f.settings.maxcomprate << 10,
+        "limit_http_comp",
+    ),
     Item(47, "Tasks", "MGP", "u32", "greenlets", _tasks, "current_tasks"),
     Item(
         48,

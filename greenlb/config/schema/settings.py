@@ -301,6 +301,16 @@ GLOBAL: Final = Table(
             example='proc.name "a-%[str(b)]"',
         ),
         Option(
+            name="maxcomprate",
+            where=_G,
+            kind=Integer(0, unit="kilobytes a second"),
+            field="maxcomprate",
+            default="0 (no limit)",
+            doc="How much is compressed in a second, by all processes, counted before it is; answers that "
+            "begin when there was more stay as they are.",
+            example="10240",
+        ),
+        Option(
             name="tune.comp.maxlevel",
             where=_G,
             kind=Integer(1, 9),
