@@ -115,7 +115,8 @@ class _Mastery:
         )
 
     def _say(self, severity: int, text: str) -> None:
-        self._messages.event(severity, text)
+        if not any(target.kind in ("stdout", "stderr") for target in self._targets):  # else it is said twice
+            self._messages.event(severity, text)
         if self._log is not None:
             self._log.event(severity, text, self._targets)
 
