@@ -22,6 +22,17 @@ def check(config: Config, sections: Sections, problems: Problems) -> None:
         _check_timeouts(proxy, problems)
     _check_addresses(config, problems)
     _check_tracks(config, problems)
+    _check_retries(config, problems)
+
+
+def _check_retries(config: Config, problems: Problems) -> None:
+    """An application has run when it answers: what it says is passed on."""
+    for backend in config.backends:
+        asked = [each for each in backend.retry_on if each != "conn-failure"]
+        for server in backend.servers:
+            if asked and server.app is not None:
+                text = f"'retry-on' is not for server '{server.name}', an application"
+                problems.warning(server.where, text)
 
 
 def _troubles(

@@ -46,6 +46,7 @@ def facts(carrier: Carrier, x: Exchange, row: int) -> dict[str, Any]:
     client = x.client
     now = time.monotonic()
     began = max(client.accepted, x.start)
+    host, port, where = x.ends
     kind = "unix_stream" if client.bind.address.unix else "tcpv6" if ":" in client.src else "tcpv4"
     return {
         "id": identity(x, row),
@@ -59,6 +60,9 @@ def facts(carrier: Carrier, x: Exchange, row: int) -> dict[str, Any]:
         "dst_port": client.dst_port,
         "backend": x.backend.name if x.backend is not None else None,
         "server": x.server.name if x.server is not None else None,
+        "ids": [part.number if part is not None else -1 for part in (x.frontend, x.backend, x.server)],
+        "from": f"{host}:{port}" if host else "",
+        "to": str(where) if where is not None else "",
         "age": now - began,
         "began": time.time() - (now - began),
         "retries": x.retries,

@@ -377,6 +377,51 @@ def test_without_the_option_they_are_served(proxy: Launcher, origin: Origins) ->
         assert sorted(client.read_response().body for client in clients) == [b"/0", b"/1"]
 
 
+TCP = """
+[defaults]
+log = global
+mode = tcp
+option tcplog = yes
+option abortonclose = yes
+timeout connect = 3s
+timeout client = 8s
+timeout server = 8s
+timeout queue = 30s
+[frontend fe]
+bind = 127.0.0.1:{fe}
+       127.0.0.1:{urgent}
+tcp-request = content set-priority-class int(-5) if { dst_port {urgent} }
+default_backend = be
+[backend be]
+server s1 = 127.0.0.1:{s1} maxconn 1
+"""
+
+
+def test_connections_that_wait(proxy: Launcher, origin: Origins) -> None:
+    """In mode tcp: the urgent one is served first, and who closes while it waits has left."""
+    s1 = origin()
+    lb = proxy(TCP, s1=s1)
+    with ExitStack() as stack:
+        clients = {}
+        for name in ("first", "second", "gone", "urgent"):
+            clients[name] = stack.enter_context(lb.connect("urgent" if name == "urgent" else "fe"))
+            clients[name].send(name.encode())
+            if name == "first":
+                server = s1.accept()
+                assert server.read(5) == b"first"
+        clients["gone"].close()
+        aborted = lb.log()
+        assert " be/<NOSRV> " in aborted.text
+        assert " CQ " in aborted.text
+        for name, left in (("urgent", "first"), ("second", "urgent")):
+            clients[left].close()
+            server.close()
+            server = s1.accept()
+            assert server.read(len(name)) == name.encode()
+        clients["second"].close()
+        server.close()
+
+
 # -- new connections -------------------------------------------------------------------------------
 
 

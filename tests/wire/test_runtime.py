@@ -299,7 +299,10 @@ def test_sessions_are_shown_and_shut(case: Case) -> None:
         shown = rf"(0x[0-9a-f]+): {source} fe=tcp be=tb srv=t1 ts=0\w epoch=\w+ age=\d+s "
         found = re.match(shown, line)
         assert found, line
-        assert "proto=tcpv4" in ask(lb, f"show sess {found[1]}")
+        details = ask(lb, f"show sess {found[1]}")
+        assert f"proto=tcpv4 source=127.0.0.1:{client.port}\n" in details
+        assert re.search(r"\n  backend=tb \(id=\d+ mode=tcp\) addr=127\.0\.0\.1:\d+\n", details), details
+        assert f"\n  server=t1 (id=1) addr=127.0.0.1:{lb.values['t1']}\n" in details
         assert ask(lb, f"shutdown session {found[1]}") == ""
         client.expect_closed()
         assert " tcp tb/t1 " in (logged := lb.log_of(client).text) and " K- " in logged

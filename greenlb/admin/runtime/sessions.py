@@ -49,17 +49,21 @@ def _line(facts: Mapping[str, Any]) -> str:
     )
 
 
+def _at(address: str) -> str:
+    return f" addr={address}" if address else ""
+
+
 def _details(facts: Mapping[str, Any]) -> str:
-    began = facts["began"]
+    began, mode = facts["began"], facts["mode"] if facts["backend"] else "-"
     date = time.strftime("%d/%b/%Y:%H:%M:%S", time.localtime(began))
     return (
         f"{facts['id']:#x}: [{date}.{int(began % 1 * 1e6):06d}] id={facts['id'] & (1 << 40) - 1}"
         f" proto={facts['proto']} source={_source(facts)}\n"
         f"  conn_retries={facts['retries']} age={ago(facts['age'])} request={facts['line'] or '<none>'}\n"
-        f"  frontend={facts['frontend']} (mode={facts['mode']}), listener={facts['listener']}"
-        f" addr={facts['dst']}:{facts['dst_port']}\n"
-        f"  backend={facts['backend'] or '<NONE>'}\n"
-        f"  server={facts['server'] or '<NONE>'}\n"
+        f"  frontend={facts['frontend']} (id={facts['ids'][0]} mode={facts['mode']}),"
+        f" listener={facts['listener']} addr={facts['dst']}:{facts['dst_port']}\n"
+        f"  backend={facts['backend'] or '<NONE>'} (id={facts['ids'][1]} mode={mode}){_at(facts['from'])}\n"
+        f"  server={facts['server'] or '<NONE>'} (id={facts['ids'][2]}){_at(facts['to'])}\n"
         f"  scf=(state=EST fd={facts['fd']})\n"
         f"  scb=(state={_STATES[facts['state']]} fd={facts['server_fd']})\n"
     )

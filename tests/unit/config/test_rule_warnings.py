@@ -115,3 +115,10 @@ def test_the_column_of_a_mistake(line: str, word: str) -> None:
     (problem,) = load(line).errors
     assert problem.where.line == FIRST
     assert f"(column {line.index(word) + 1})" in problem.message
+
+
+def test_retries_of_an_application() -> None:
+    assert warnings("[backend c]", "server w = wsgi:x:y", "retry-on = conn-failure") == []
+    assert warnings("[backend c]", "server w = wsgi:x:y", "retry-on = 503") == [
+        "1: 'retry-on' is not for server 'w', an application"
+    ]
