@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from greenlb.policy import actions, converters, logformat, samples
-from greenlb.policy.actions.words import BOTH, TCP
+from greenlb.policy.actions.words import HTTP, TCP
 from greenlb.policy.conditions import PREDEFINED
 from greenlb.policy.kinds import CASTS
 from greenlb.policy.logvariables import VARIABLES
@@ -66,7 +66,7 @@ class Chapter(NamedTuple):
 def chapters() -> tuple[Chapter, ...]:
     """All of them, in the order of the manual page."""
     return (
-        *(_actions(keyword) for keyword in (*BOTH, *TCP)),
+        *(_actions(keyword) for keyword in (*HTTP, *TCP)),
         _plain("conditions", "CONDITIONS", _CONDITIONS, {f"-m {m.name}": m.doc for m in METHODS.values()}),
         _plain("acls", "ACLS THAT EXIST", "", {name: " ".join(words) for name, words in PREDEFINED.items()}),
         _plain("types", "TYPES", _TYPES, _casts()),
@@ -126,6 +126,8 @@ def _casts() -> dict[str, str]:
 
 def _refused() -> Chapter:
     words: Iterable[tuple[str, str]] = [
+        *((f"action {name}", why) for name, why in sorted(actions.REFUSED.items())),
+        *((f"{keyword} {name}", why) for (keyword, name), why in sorted(actions.MISPLACED.items())),
         *((f"sample {name}", why) for name, why in sorted(refused.REASONS.items())),
         *((f"converter {name}", why) for name, why in sorted(converters.REFUSED.items())),
     ]

@@ -34,7 +34,7 @@ COMPRESSION: Final = (
     ),
     Option(
         name="compression offload",
-        where=("frontend", "listen", "backend"),
+        where=EVERY,
         kind=Flag(),
         field="compression",
         default="no",

@@ -110,7 +110,8 @@ def error_page(line: Sequence[str], scope: Scope) -> tuple[int, Page | None]:
     if not words.next_is("status"):
         raise ValueError("expected 'status' and a status code first")
     spec = _gather(words, 0)
-    words.condition()
+    if words.next_is("if", "unless"):
+        raise ValueError("'http-error' takes no condition")
     if spec.kind == "default-errorfiles":
         return spec.status, None
     if spec.kind == "errorfile":
