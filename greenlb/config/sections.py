@@ -302,7 +302,7 @@ class _Reading:
     def _find(self, name: str) -> Option:
         if name in self.table:
             return self.table[name]
-        first = name.split()[0] if name else name
+        first, *_ = name.split() or [name]
         refusal = self.table.refusal(name) or self.table.refusal(first)
         if refusal:
             raise ConfigError(refusal)

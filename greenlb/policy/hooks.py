@@ -64,7 +64,7 @@ class Hook:
             return self.run(call, x)
         except (Cut, Undecided):
             raise
-        except Exception as error:
+        except BaseException as error:  # sys.exit() too: it would end the process
             self.report(f"{self} failed", error)
             raise Cut("I", phase) from None
 

@@ -122,7 +122,7 @@ class HttpConnection:
                 if not self.buffer and not stream.readable:
                     stream.park(self.wake, self.live.keep_alive_timeout)
                     return
-        except Exception as error:  # a bug must cost one connection, not the process
+        except BaseException as error:  # a bug must cost one connection, not the process
             self.live.plane.log.failure("unexpected error in a client connection", error)
         if self.unread:
             self._linger()

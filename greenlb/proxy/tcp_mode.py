@@ -80,7 +80,7 @@ class TcpConnection:
         except _Rejected as rejected:
             if rejected.action == "silent-drop":
                 self.stream.vanish()
-        except Exception as error:  # a bug must cost one connection, not the process
+        except BaseException as error:  # a bug must cost one connection, not the process
             live.plane.log.failure("unexpected error in a connection", error)
             x.ended("I", "D")
         if x.ahead is not None:

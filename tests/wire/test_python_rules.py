@@ -37,6 +37,8 @@ def rule(txn: Transaction, *words: str) -> None:
             txn.reject()
         case "/raise":
             raise LookupError("on purpose")
+        case "/exit":
+            raise SystemExit("on purpose")
         case "/return":
             return "not this way"
         case "/framing":
@@ -202,6 +204,7 @@ def test_an_answer_is_edited_and_replaced(lb: LoadBalancer) -> None:
     ("path", "flags", "why"),
     [
         ("/raise", "IR", "LookupError: on purpose"),
+        ("/exit", "IR", "SystemExit: on purpose"),
         ("/return", "IR", "TypeError: the function of a rule returns nothing"),
         ("/framing", "IR", "ValueError: 'Content-Length' says how long the body is"),
         ("/nowhere", "IR", "ValueError: there is no backend 'nowhere'"),

@@ -128,7 +128,7 @@ def answer(
         return _answer(b"503 Service Unavailable")
     try:
         return inquire(upstream, data)
-    except Exception as error:
+    except BaseException as error:  # sys.exit() too: it would end the process
         log(f"{upstream.label} failed at its health check", error)
         return _answer(b"500 Internal Server Error")
 

@@ -60,7 +60,7 @@ def answer(hook: Hook, name: str, data: bytes, log: Callable[[str, BaseException
             raise TypeError(
                 f"the function of a check returns True, None, False or what is wrong, not {said!r}"
             )
-    except Exception as error:
+    except BaseException as error:  # sys.exit() too: it would end the process
         log(f"{hook} failed at the check of {name}", error)
         return _ILL + f"{type(error).__name__}: {error}".encode()
     if said is None or said is True:

@@ -206,3 +206,8 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     """Nothing but errors with a place come of garbage."""
     _, problems = read(text.replace("\0", ""))
     assert all(problem.where.file == "x.cfg" for problem in problems.errors)
+
+
+def test_a_keyword_of_blanks_is_an_unknown_one() -> None:
+    loaded = load_text("global\n  \\  gid 99\n")
+    assert any("unknown option" in str(problem) for problem in loaded.errors)
