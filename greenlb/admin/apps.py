@@ -1,7 +1,7 @@
 """The statistics page, the metrics and the runtime commands as WSGI applications, to be mounted elsewhere.
 
-Each takes ``execute``, which runs a runtime command: a ``greenlb.RuntimeClient`` of a runtime socket.  What may
-be done is up to the level of that socket.  Who may come is up to who mounts them.
+Each takes ``execute``, which runs a runtime command: a ``greenlb.RuntimeClient`` of a runtime socket.  What
+may be done is up to the level of that socket.  Who may come is up to who mounts them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from greenlb.client import Unreachable
 from greenlb.model import StatsPage
 
 _LARGEST: Final = 1 << 16
+_SAFE: Final = "/;=,:@&+$!~*'()"
 
 
 def metrics(execute: Execute) -> Application:
@@ -34,8 +35,11 @@ def statistics(execute: Execute, *, admin: bool = False, refresh: int = 0) -> Ap
     look, secret, pages = Look(), secrets.token_bytes(32), threading.local()
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        target = quote(path.encode("latin-1"), safe="/;=,:@&+$!~*'()")
+        mount = quote(environ.get("SCRIPT_NAME", "").encode("latin-1"), safe=_SAFE)
+        target = mount + quote(environ.get("PATH_INFO", "").encode("latin-1"), safe=_SAFE)
+        if target == mount:  # what belongs to the page has names that begin with ;
+            start_response("308 Permanent Redirect", [("Location", f"{mount}/"), ("Content-Length", "0")])
+            return []
         environ["REQUEST_URI"] = target
         known = getattr(pages, "known", None)  # each thread waits in its own way
         if known is None:

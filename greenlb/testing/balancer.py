@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from greenlb.client import RuntimeClient, Stat
+from greenlb.client import RuntimeClient, Stat, Unreachable
 from greenlb.observe.logline import LogLine, parse
-from greenlb.testing.launch import WAIT, Launched, Reserved
+from greenlb.testing.launch import WAIT, Launched, Reserved, has_ended
 from greenlb.testing.origins import Origin, answering
 
 _BEFORE: Final = """\
@@ -105,6 +105,19 @@ class LoadBalancer:
         files = ["-f", str(folder / "testing.ini"), "-f", str(folder / "configuration")]
         self._launched = Launched([*command, *files], folder / "output", cwd=self._cwd)
         self._launched.wait_until_it_listens(reserved.port for reserved in self._reserved.values())
+        self._wait_until_it_answers(self._launched)
+
+    def _wait_until_it_answers(self, launched: Launched) -> None:
+        """On its runtime socket: all else is at work then."""
+        deadline = time.monotonic() + 3 * WAIT
+        while True:
+            try:
+                self.runtime.execute("show version")
+                return
+            except Unreachable:
+                if has_ended(launched.process.pid, 0.02) or time.monotonic() > deadline:
+                    launched.end()
+                    raise AssertionError(f"it does not serve: {launched.output()}") from None
 
     def _port_of(self, origin: object) -> int:
         if isinstance(origin, int):
