@@ -75,6 +75,14 @@ class Certificate:
         return b"".join(c.public_bytes(serialization.Encoding.PEM) for c in (self.leaf, *self.chain))
 
     @property
+    def pem(self) -> bytes:
+        """All of it: the chain, the key, the DH parameters."""
+        key = self.key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return self.chain_pem + key + (self.dh or b"")
+
+    @property
     def key_text(self) -> str:
         """The key's kind and size as people call it: ``RSA 2048``."""
         size = getattr(self.leaf.public_key(), "key_size", None)
@@ -120,14 +128,14 @@ class Store:
 
     def authorities(self, path: str, where: Where) -> list[x509.Certificate]:
         """The certificates of a ``ca-file``: a PEM file, or a folder of them.  Raises TlsConfigError."""
-        blocks = _blocks(self._trusted_in(path, "ca-file", where), "CERTIFICATE")
+        blocks = _blocks(self.trusted(path, "ca-file", where), "CERTIFICATE")
         if not blocks:
             raise TlsConfigError(where, f"{path}: no certificate found in this ca-file (expected PEM)")
         return [_certificate(block, path, where) for block in blocks]
 
     def revocations(self, path: str, where: Where) -> list[x509.CertificateRevocationList]:
         """The lists of a ``crl-file``.  Raises TlsConfigError."""
-        blocks = _blocks(self._trusted_in(path, "crl-file", where), "X509 CRL")
+        blocks = _blocks(self.trusted(path, "crl-file", where), "X509 CRL")
         if not blocks:
             raise TlsConfigError(where, f"{path}: no revocation list found in this crl-file (expected PEM)")
         try:
@@ -135,7 +143,8 @@ class Store:
         except ValueError as error:
             raise TlsConfigError(where, f"{path}: this revocation list cannot be read: {error}") from None
 
-    def _trusted_in(self, path: str, what: str, where: Where) -> bytes:
+    def trusted(self, path: str, what: str, where: Where) -> bytes:
+        """The contents of a ca-file or crl-file.  Raises TlsConfigError."""
         data = self._trusted.get(path)
         if data is None:
             data = self._trusted[path] = read_trusted(path, what, where)

@@ -118,6 +118,17 @@ class Certificates:
             self._distrust(bundle.file)
             raise
 
+    def bundle(self, file: str) -> Bundle | None:
+        """What is in use of a file, if it is one of ours.  Raises TlsConfigError."""
+        store = self._prepared.store
+        if file in self._lines:
+            found = store.get(file, self._lines[file])
+            return Bundle(file, found.pem, found.ocsp)
+        if file not in self._trusted:
+            return None
+        what, where = self._trusted[file]
+        return Bundle(file, store.trusted(file, what, where), None)
+
     def files(self) -> list[str]:
         """All of them, in the order of the configuration."""
         return list(self._lines)

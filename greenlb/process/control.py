@@ -31,11 +31,12 @@ from greenlb.observe.log import Log
 from greenlb.observe.sampler import OFTEN, Sampler
 from greenlb.observe.stats import Books
 from greenlb.observe.vitals import Vitals, began
-from greenlb.process.certificates import Bundle, Certificates, Desk, from_message, to_descriptor
+from greenlb.process.certificates import Bundle, Certificates, Desk, to_descriptor
 from greenlb.process.channel import Message
 from greenlb.process.inbox import Inbox
 from greenlb.process.listening import key
 from greenlb.process.packing import send_packed, unpack
+from greenlb.process.parcels import Parcels
 from greenlb.process.prepared import Prepared
 from greenlb.process.seat import Seat, milliseconds
 from greenlb.proxy.checks.runner import Runner, listens
@@ -250,6 +251,7 @@ class Seated:
         self.stopped = Event()
         self._cells = board.row(seat.row)
         self._master = Inbox(seat.channel, self._from_master, lambda: os._exit(1))
+        self._parcels = Parcels(control.certificates, control.log, self._master)
         self._timers: list[Any] = []
         self._asked: AsyncResult[str] | None = None
         control.desk.spread = self._spread
@@ -318,12 +320,12 @@ class Seated:
                 self.control.met()
             else:
                 self._master.send("introduce", row=message.fields["row"])
-        elif message.kind == "certificate" and message.descriptors:
-            self.control.certificates.use(from_message(message))
+        elif message.kind == "certificate":
+            self._parcels.certificate(message)
         elif message.kind in ("commit", "gate", "patterns"):
             if self._asked is not None:
                 self._asked.set(message.fields.get("error", ""))
-        elif message.kind == "log" and message.descriptors:
-            self.control.log.adopt(message.fields["path"], message.descriptors[0])
+        elif message.kind == "log":
+            self._parcels.log(message)
         else:
             message.close()

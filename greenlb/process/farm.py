@@ -132,6 +132,7 @@ class Farm:
             hard_stop_after=settings.hard_stop_after,
             services={
                 "log": self._open_log,
+                "certificate": self._certificate,
                 "commit": self._commit,
                 "gate": self._gate,
                 "patterns": self._patterns,
@@ -215,7 +216,15 @@ class Farm:
             if target is not None:
                 opened = open_file(path) if target.kind == "file" else open_socket(path)
                 return {"path": path}, [opened]
-        return {"path": path}, []
+        return {"path": path, "away": True}, []
+
+    def _certificate(self, message: Message) -> tuple[dict[str, object], list[int]]:
+        """One that a child has missed, as it was out of descriptors."""
+        file = str(message.fields["file"])
+        bundle = self.certificates.bundle(file)
+        if bundle is None:
+            return {"file": file, "away": True}, []
+        return {"file": bundle.file, "length": len(bundle.pem)}, [to_descriptor(bundle)]
 
     def _commit(self, message: Message) -> tuple[dict[str, object], list[int]]:
         """A certificate that an operator has set: for the workers to come."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from greenlb.admin.runtime.patterns import apply
 from greenlb.exchange import Exchange
-from greenlb.process.certificates import Certificates, from_message
 from greenlb.process.channel import Message
 from greenlb.proxy import sessions
 from greenlb.proxy.farm_state import Follower
@@ -29,12 +28,12 @@ class Requests:
         worker: Worker,
         follower: Follower,
         fronts: FrontendFollower,
-        certificates: Certificates,
+        take: Callable[[Message], None],
         row: int = 0,
     ) -> None:
         self._fronts = fronts
         self._row = row
-        self._certificates = certificates
+        self._take = take
         self._worker = worker
         self._follower = follower
         self._kinds: Mapping[str, Callable[[Message], Answer]] = {
@@ -70,8 +69,7 @@ class Requests:
 
     def _certificate(self, message: Message) -> Answer:
         """Serve with the certificate that came along: it was found good by who sends it."""
-        if message.descriptors:
-            self._certificates.use(from_message(message))
+        self._take(message)
         return {}
 
     def _frontends(self, message: Message) -> Answer:

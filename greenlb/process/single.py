@@ -20,7 +20,8 @@ from greenlb.observe.sampler import OFTEN, Sampler
 from greenlb.observe.stats import Books
 from greenlb.observe.vitals import Vitals
 from greenlb.process import applications, runtime
-from greenlb.process.certificates import Certificates, Desk
+from greenlb.process.certificates import Certificates, Desk, from_message
+from greenlb.process.channel import Message
 from greenlb.process.listening import bind_all
 from greenlb.process.prepared import Prepared, descriptors
 from greenlb.process.requests import Requests
@@ -69,10 +70,13 @@ class _Single:
     def _say(self, severity: int, text: str) -> None:
         self.log.event(severity, text, self.config.settings.log_targets)
 
+    def _take(self, message: Message) -> None:
+        self.certificates.use(from_message(message))
+
     def _runtime(self, fronts: FrontendStates) -> list[Server]:
         """What answers runtime commands.  Raises CannotStart."""
         config, worker = self.config, self.worker
-        requests = Requests(worker, self.farm.follower, worker.follower_of(fronts), self.certificates)
+        requests = Requests(worker, self.farm.follower, worker.follower_of(fronts), self._take)
         operations = Operations(
             *(config, self.books, self.log, worker.plane.backends, self.farm, self.checks, self.sampler),
             fronts,

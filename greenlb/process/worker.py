@@ -17,11 +17,12 @@ from greenlb.observe import log as logging
 from greenlb.observe.stats import Books
 from greenlb.observe.vitals import Vitals
 from greenlb.process import applications, services
-from greenlb.process.certificates import Certificates, from_message
+from greenlb.process.certificates import Certificates
 from greenlb.process.channel import Message
 from greenlb.process.inbox import Inbox
 from greenlb.process.listening import binds, key
 from greenlb.process.packing import send_packed
+from greenlb.process.parcels import Parcels
 from greenlb.process.prepared import Prepared
 from greenlb.process.pulse import Pulse
 from greenlb.process.relay import Relay
@@ -137,7 +138,6 @@ class Seated:
     ) -> None:
         self.worker = worker
         self._vitals = vitals
-        self._certificates = certificates
         self.follower = Follower(worker.plane.backends.values(), standings)
         self.follower.turned = sessions.marked(worker.frontends)
         self.fronts = worker.follower_of(FrontendStates(worker.config, board))
@@ -145,7 +145,9 @@ class Seated:
         self._cells = board.row(seat.row)
         self._master = Inbox(seat.channel, self._from_master, self._orphaned)
         self._control: Inbox | None = None
-        self._requests = Requests(worker, self.follower, self.fronts, certificates, seat.row)
+        self._parcels = Parcels(certificates, worker.log, self._master)
+        take = self._parcels.certificate
+        self._requests = Requests(worker, self.follower, self.fronts, take, seat.row)
         self._relay = Relay()
         self._inquirer = applications.inquirer(worker.config, worker.plane)
         worker.execute = self.ask_control
@@ -175,10 +177,10 @@ class Seated:
                 self._relay.control = self._control
             case "control":
                 self._master.send("introduce", row=self._row)
-            case "log" if message.descriptors:
-                self.worker.log.adopt(message.fields["path"], message.descriptors[0])
-            case "certificate" if message.descriptors:
-                self._certificates.use(from_message(message))
+            case "log":
+                self._parcels.log(message)
+            case "certificate":
+                self._parcels.certificate(message)
             case _:
                 message.close()
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import resource
+import ssl
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.support.certs import Authority
 from tests.support.farm import Farm
 from tests.support.lb import Launcher
-from tests.support.stream import QUIET, Silence, Stream, get
+from tests.support.stream import QUIET, Silence, Stream, eventually, get
 
 INI = """
 [global]
@@ -111,3 +114,32 @@ def test_what_the_master_sends_arrives(greenlb: Launcher) -> None:
         farm.reload()
         client.expect_closed()
     assert not set(pids) & {farm.pid(role) for role in WORKERS}
+
+
+def test_certificates_arrive_too(greenlb: Launcher, authority: Authority, tmp_path: Path) -> None:
+    """Those that change while a worker can open nothing are its own once it can."""
+    pem = tmp_path / "site.pem"
+    pem.write_bytes(authority.pem("one.example.com").read_bytes())
+    lb = greenlb(INI.replace("{fe}", "{fe} ssl crt {pem}"), pem=pem)
+    farm = Farm(lb)
+    pids = [farm.pid(role) for role in WORKERS]
+    limits = [leave_none(pid) for pid in pids]
+    for name in ("two.example.com", "three.example.com"):
+        pem.write_bytes(authority.pem(name).read_bytes())
+        lb.syslog.message(rf"certificate {pem} has changed and is in use; .*")
+    for pid, limit in zip(pids, limits, strict=True):
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+    context = ssl.create_default_context(cafile=str(authority.ca_file))
+
+    def served_by_all() -> bool:
+        with ExitStack() as stack:
+            try:
+                for _ in range(12):
+                    stack.enter_context(lb.connect_tls(context, "three.example.com"))
+            except ssl.SSLCertVerificationError:
+                return False
+        return True
+
+    eventually(served_by_all, "both show the last one")
+    assert [farm.pid(role) for role in WORKERS] == pids
+    assert "Traceback" not in lb.stderr.read_text()
