@@ -153,7 +153,21 @@ SERVER: Final[dict[str, Inert]] = {
 }
 """Of what follows the address of server."""
 
-LINES: Final = {"bind": BIND, "server": SERVER, "default-server": SERVER, "server-template": SERVER}
+STATS_SOCKET: Final[dict[str, Inert]] = {
+    **_all("listening sockets are handed on by the master, and -x opens them anew", "expose-fd", arguments=1),
+    **_all(_CORES, "process", "thread", arguments=1),
+    **_all("listeners are numbered", "id", "name", arguments=1),
+    **_all("what comes waits in the kernel", "backlog", arguments=1),
+}
+"""Of what follows the address of stats socket."""
+
+LINES: Final = {
+    "bind": BIND,
+    "server": SERVER,
+    "default-server": SERVER,
+    "server-template": SERVER,
+    "stats socket": STATS_SOCKET,
+}
 """The words of lines, by the keyword that begins them."""
 
 
