@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,8 @@ stats socket = {dir}/admin level admin
 bind = 127.0.0.1:{fe}
        127.0.0.1:{other} name other
 option socket-stats = yes
+stats uri = /stats
+stats show-legends = yes
 http-request = use-service prometheus-exporter if { path /metrics }
                deny if { path /denied }
 http-response = deny if { res.hdr(x-secret) -m found }
@@ -206,8 +209,14 @@ def numbers(text: str) -> dict[str, str]:
     return dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
 
 
+def on_page(html: str) -> list[tuple[str, str]]:
+    """Columns and values of a row's own page."""
+    found = re.findall(r'<tr><th scope="row">(\w+)</th><td>(.*?)</td>', html)
+    return [(column, unescape(value)) for column, value in found]
+
+
 def test_the_forms_agree_over_two_workers(greenlb: Launcher, origin: Origins) -> None:
-    """CSV, typed, JSON and the exporter, after traffic that two processes have had."""
+    """CSV, typed, JSON, the page and the exporter, after traffic that two processes have had."""
     lb = start(greenlb, origin, "workers = 2")
     farm = Farm(lb)
     talk(lb)
@@ -234,6 +243,12 @@ def test_the_forms_agree_over_two_workers(greenlb: Launcher, origin: Origins) ->
             whose_labels = f'{{proxy="{proxy}",server="{name}"}}'
             assert told[f"haproxy_server_sessions_total{whose_labels}"] == row["stot"]
             assert told[f"haproxy_server_bytes_out_total{whose_labels}"] == row["bout"]
+    for name in ("s1", "s2", "BACKEND"):
+        whole = dict(list(seen["be", name].items())[: list(seen["be", name]).index("-")])
+        row = {column: value for column, value in whole.items() if value}
+        shown = dict(on_page(lb.ask(get(f"/stats;row=be/{name}")).body.decode()))
+        assert shown.keys() == row.keys()
+        assert all(value == row[column] for column, value in shown.items() if not moving.fullmatch(column))
     assert sum(int(seen["fe", name]["stot"]) for name in ("sock-1", "other")) == 7
     assert farm.counted()["be/BACKEND"].values["stot"] == int(seen["be", "BACKEND"]["stot"])
     processes = numbers(lb.ask(get("/metrics?scope=global")).body.decode())
@@ -244,7 +259,7 @@ def test_the_forms_agree_over_two_workers(greenlb: Launcher, origin: Origins) ->
     assert {(each["pxname"], each["svname"]) for each in history["series"]} == set(seen)
     eventually(
         lambda: any(
-            sum(each["rate"]) == 9  # with those that asked for metrics
+            sum(each["rate"]) == 12  # with those that asked for metrics and the page
             for each in json.loads(ask(lb, "show history json 60"))["series"]
             if (each["pxname"], each["svname"]) == ("fe", "FRONTEND")
         ),
