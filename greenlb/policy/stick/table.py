@@ -225,6 +225,8 @@ class Table:
             if not (entry.expire or entry.changed):
                 return None
             entry.touch()
+            if entry.set is None and (now := self._read(key)) is not None:
+                return self.layout.server_of(now)  # another process may just have given it another one
             return entry.server, entry.value("server_id") or 0
         data = self._read(key)
         if data is None:

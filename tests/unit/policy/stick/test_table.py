@@ -477,3 +477,19 @@ def test_what_others_have_open_is_not_tried_again(tmp_path: Path, monkeypatch: p
         opened(tmp_path, spec()).tables.close()  # as another process would
         assert len(tried) == expected
         tables.close()
+
+
+def test_a_client_that_another_process_moved(fresh: Opened) -> None:
+    """Its entry is held here, for it is counted here too; its server is what the store says."""
+    table = fresh.table
+    table.keep_server(b"k", b"s1", 1)
+    count(table, b"k")
+    assert table.server_of(b"k") == (b"s1", 1)
+    assert table._store is not None
+    with table._store.writing() as writer:
+        record = writer.get(b"k")
+        assert record is not None
+        record.server = b"s2"
+        writer.put(record, record.expire)
+    found = table.server_of(b"k")
+    assert found is not None and found[0] == b"s2"
