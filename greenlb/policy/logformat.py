@@ -58,6 +58,8 @@ FLAGS = {
     "M": "print - for an empty string",
 }
 
+_QUOTES = frozenset("Q")
+
 _PIECE = re.compile(
     r"%(?:\{(?P<flags>[^}]*)\})?(?:(?P<sample>\[)|(?P<name>[A-Za-z][A-Za-z0-9]*)|(?P<percent>%))"
 )
@@ -72,13 +74,14 @@ class _Piece:
     flags: frozenset[str] = frozenset()
 
 
-def compile_format(text: str, scope: Scope) -> Format:
-    """The function that renders ``text`` for an exchange.
+def compile_format(text: str, scope: Scope, quotes: bool = False) -> Format:
+    """The function that renders ``text`` for an exchange.  The flag Q is for variables, and in log lines for
+    samples too, with ``quotes`` also elsewhere.
 
     Raises ValueError: an unknown variable, flag or sample, a variable of ``mode http`` in a TCP proxy,
     a lone ``%``, a missing bracket.
     """
-    return _Compiler(scope).function(_parse(text, scope))
+    return _Compiler(scope).function(_parse(text, scope, frozenset() if quotes or scope.log else _QUOTES))
 
 
 def compile_json(scope: Scope) -> Callable[[Exchange], dict[str, object]]:
@@ -107,7 +110,8 @@ def _json_value(row: Variable) -> str:
     return value
 
 
-def _parse(text: str, scope: Scope) -> list[_Piece]:
+def _parse(text: str, scope: Scope, ignored: frozenset[str] = frozenset()) -> list[_Piece]:
+    """``ignored``: flags that samples do not have."""
     pieces: list[_Piece] = []
     always: frozenset[str] = frozenset("M") if scope.log else frozenset()
     position = 0
@@ -131,7 +135,7 @@ def _parse(text: str, scope: Scope) -> list[_Piece]:
             end = _end_of_sample(text, position)
             if text[end - 1] == ",":
                 raise ValueError(f"'{text[position:end]}': a converter is expected at its end")
-            pieces.append(_Piece(compile_bytes(text[position:end], scope), flags))
+            pieces.append(_Piece(compile_bytes(text[position:end], scope), flags - ignored))
             position = end + 1
         elif found["name"] == "o":
             always = flags

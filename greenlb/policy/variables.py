@@ -78,7 +78,7 @@ CONDITIONS: dict[str, Callable[[Variables, str, object], bool]] = {
     "ifgt": lambda held, name, value: _compare(held.get(name), value, operator.gt),
     "iflt": lambda held, name, value: _compare(held.get(name), value, operator.lt),
 }
-"""What may stand behind a variable's name in ``set-var``.  One that was unset still exists."""
+"""What may stand behind a variable's name in ``set-var``."""
 
 
 def _compare(held: object, value: object, test: Callable[[int, int], bool]) -> bool:
@@ -88,11 +88,10 @@ def _compare(held: object, value: object, test: Callable[[int, int], bool]) -> b
     return True
 
 
-def conditional(name: str, conditions: Sequence[str]) -> Setter:
-    """A function that gives the variable a value where all of ``conditions`` hold.  Raises ValueError."""
+def conditional(name: str, conditions: Sequence[str]) -> Callable[[Exchange, object], bool]:
+    """A function that gives the variable a value where all of ``conditions`` hold, and says whether they did.
+    Raises ValueError."""
     put = setter(name)
-    if not conditions:
-        return put
     for condition in conditions:
         if condition not in CONDITIONS:
             known = ", ".join(CONDITIONS)
@@ -102,10 +101,12 @@ def conditional(name: str, conditions: Sequence[str]) -> Setter:
     tests = [CONDITIONS[condition] for condition in conditions]
     scope = name.partition(".")[0]
 
-    def put_if(x: Exchange, value: object) -> None:
+    def put_if(x: Exchange, value: object) -> bool:
         held = _PROCESS if scope == "proc" else (x.client if scope == "sess" else x).variables or {}
         if all(test(held, name, value) for test in tests):
             put(x, value)
+            return True
+        return False
 
     return put_if
 
@@ -131,5 +132,7 @@ def is_name(text: str) -> bool:
 
 
 def _put(variables: dict[str, object], name: str, value: object) -> None:
-    if value is not None or name in variables:  # one that is taken away is there still, without a value
+    if value is None:
+        variables.pop(name, None)
+    else:
         variables[name] = value

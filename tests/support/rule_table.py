@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support import rule_cases, word_cases
+from tests.support import grammar_cases, rule_cases, word_cases
 from tests.support.stream import WAIT, eventually
 
 TABLE = Path(__file__).parents[1] / "unit" / "policy" / "rule_table.json"
@@ -64,6 +64,12 @@ def rows() -> Iterator[Row]:
         yield Row("answer", rule, rule_cases.SHORT)
     for rule, request in rule_cases.ANSWERS_OF:
         yield Row("answer", rule, request)
+    for condition in grammar_cases.CONDITIONS:
+        yield Row("condition", condition, default)
+    for rule in grammar_cases.EDITS:
+        yield Row("edit", rule, rule_cases.SHORT)
+    for rule in grammar_cases.ANSWERS:
+        yield Row("answer", rule, rule_cases.SHORT)
 
 
 def load() -> list[tuple[Row, Answer]]:

@@ -48,7 +48,14 @@ def _parenthesised(words: Words) -> str:
 
 def _conditional(words: Words) -> Setter:
     name, *conditions = _parenthesised(words).split(",")
-    return conditional(name, conditions)
+    if not conditions:
+        return setter(name)
+    put = conditional(name, conditions)
+
+    def put_if(x: Exchange, value: object) -> None:
+        put(x, value)
+
+    return put_if
 
 
 def set_var(words: Words) -> Rule:
@@ -65,7 +72,7 @@ def set_var(words: Words) -> Rule:
 
 def set_var_fmt(words: Words) -> Rule:
     put = _conditional(words)
-    value = compile_format(words.take("a format"), words.scope)
+    value = compile_format(words.take("a format"), words.scope, quotes=True)
     return lambda x: put(x, value(x))
 
 

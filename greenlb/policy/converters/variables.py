@@ -11,12 +11,7 @@ from greenlb.policy.vocabulary import Argument, Convert, Converter
 
 def _set(name: str, conditions: tuple[str, ...]) -> Convert:
     put = conditional(name, conditions)
-
-    def convert(x: Exchange, value: Any) -> Any:
-        put(x, value)
-        return value
-
-    return convert
+    return lambda x, value: value if put(x, value) else None
 
 
 def _unset(name: str) -> Convert:

@@ -31,6 +31,7 @@ STRICTER = {
     ("http", "http-request set-nice x"),
     ("http", "tcp-request connection accept if { path /a }"),
     ("http", "tcp-request session accept if { hdr(a) b }"),
+    ("http", "http-request deny if REQ_CONTENT"),
     ("http", "use_backend be if"),
     ("tcp", "tcp-request connection reject if { req.len gt 0 }"),
     ("tcp", "tcp-request connection reject if { req.ssl_sni a }"),
