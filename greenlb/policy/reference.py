@@ -5,10 +5,12 @@ The manual page and ``greenlb reference`` print the same chapters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
-from greenlb.policy import actions, converters, logformat, samples
+from greenlb.policy import actions, converters, logformat, samples, transaction
 from greenlb.policy.actions.words import HTTP, TCP
 from greenlb.policy.conditions import PREDEFINED
 from greenlb.policy.kinds import CASTS
@@ -39,6 +41,15 @@ _SAMPLES: Final = "What is known of a connection, a request or a response."
 _FORMATS: Final = (
     "A format is text with %variables and %[samples]; %{+Q}variable sets a flag for one, %{+Q}o for all that "
     "follow, and %% is a percent sign."
+)
+_PYTHON: Final = (
+    "The function of an action 'python' is called with a Transaction and the words behind its name, which"
+    " are formats; that of the sample 'py' with a Transaction and its arguments, and returns the value; "
+    "that of 'balance python' with a Transaction and a list of Choices, and returns one of them, its name"
+    " or None; that of 'option python-check' with a ServerCheck, and returns True or None for a server "
+    "that is well, False or what is wrong for one that is not.  They are imported in the processes that "
+    "serve, which gevent has patched before, so that what waits lets others work; python-path says from "
+    "where.  An exception is a 500 and a traceback in the log."
 )
 _TYPES: Final = (
     "bool, int, ip (an address), str, bin (octets), meth (a method), any: known at run time only.  One is "
@@ -90,8 +101,31 @@ def chapters() -> tuple[Chapter, ...]:
             {f"+{name}": doc for name, doc in logformat.FLAGS.items()},
         ),
         _plain("named", "NAMED LOG FORMATS", "", logformat.NAMED),
+        _python(),
         _refused(),
     )
+
+
+def _python() -> Chapter:
+    """What functions of rules are given, from its docstrings."""
+    entries = []
+    for kind in transaction.PUBLIC:
+        entries.append(Entry(f"greenlb.{kind.__name__}", "", _said(kind)))
+        for name, member in vars(kind).items():
+            if name.startswith("_") or not member.__doc__:
+                continue
+            call = "" if isinstance(member, property) else _call(member)
+            entries.append(Entry(f"{kind.__name__}.{name}{call}", "", _said(member)))
+    return Chapter("python", "PYTHON IN RULES", _PYTHON, tuple(entries))
+
+
+def _call(function: Callable[..., object]) -> str:
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    return f"({', '.join(str(each.replace(annotation=each.empty)) for each in parameters)})"
+
+
+def _said(thing: object) -> str:
+    return re.sub(r"\n+", " ", (inspect.getdoc(thing) or "").replace("``", ""))
 
 
 def _plain(name: str, heading: str, intro: str, entries: Mapping[str, str]) -> Chapter:

@@ -104,7 +104,7 @@ class Headers(MutableMapping[str, str]):
 
 
 class Request:
-    """The request as the server will get it.  ``method``, ``path`` and ``query`` may be set."""
+    """The request as the server will get it; ``headers`` are its fields."""
 
     __slots__ = ("_head", "_x", "headers")
 
@@ -115,6 +115,7 @@ class Request:
 
     @property
     def method(self) -> str:
+        """It may be set, to a method that makes no other request of it."""
         return text_of(self._head.method)
 
     @method.setter
@@ -129,7 +130,7 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The path, not decoded, without the query."""
+        """The path, not decoded, without the query.  It may be set: the query stays."""
         return text_of(self._head.path)
 
     @path.setter
@@ -138,7 +139,7 @@ class Request:
 
     @property
     def query(self) -> str:
-        """What stands behind the question mark, not decoded."""
+        """What stands behind the question mark, not decoded.  It may be set."""
         return text_of(self._head.query)
 
     @query.setter
@@ -173,7 +174,7 @@ class Request:
 
 
 class Response:
-    """The answer that the client will get.  ``status`` may be set."""
+    """The answer that the client will get; ``headers`` are its fields."""
 
     __slots__ = ("_head", "_x", "headers")
 
@@ -184,11 +185,11 @@ class Response:
 
     @property
     def status(self) -> int:
+        """It may be set.  Raises ValueError: it would change whether there is a body."""
         return self._head.status
 
     @status.setter
     def status(self, value: int) -> None:
-        """Raises ValueError: it would change whether there is a body."""
         if not 200 <= value <= 599 or {value, self._head.status} & {204, 304}:
             raise ValueError(f"a {self._head.status} cannot become a {value}")
         self._head.status = value
@@ -202,8 +203,7 @@ class Response:
 
 
 class Connection:
-    """The client's connection.  ``src`` is the client's address as trusted-proxies have it, ``tls`` whether
-    it is encrypted."""
+    """The client's connection."""
 
     __slots__ = ("_client", "_x")
 
@@ -213,18 +213,22 @@ class Connection:
 
     @property
     def src(self) -> str:
+        """The client's address; behind trusted-proxies, that of theirs."""
         return self._x.src
 
     @property
     def src_port(self) -> int:
+        """The port that the connection comes from."""
         return self._client.src_port
 
     @property
     def dst(self) -> str:
+        """The address that it came to."""
         return self._client.dst
 
     @property
     def dst_port(self) -> int:
+        """The port that it came to."""
         return self._client.dst_port
 
     @property
@@ -234,6 +238,7 @@ class Connection:
 
     @property
     def tls(self) -> bool:
+        """Whether it is encrypted."""
         return self._client.tls is not None
 
     @property
@@ -316,7 +321,7 @@ class Transaction:
 
     @property
     def request(self) -> Request:
-        """Raises ValueError in mode tcp."""
+        """The request.  Raises ValueError in mode tcp."""
         if self._request is None:
             if self._x.request is None:
                 raise ValueError("there is no request in mode tcp")
@@ -325,7 +330,7 @@ class Transaction:
 
     @property
     def response(self) -> Response:
-        """Raises ValueError before there is one."""
+        """The server's answer.  Raises ValueError before there is one."""
         if self._response is None:
             if self._x.response is None:
                 raise ValueError("there is no response yet")
@@ -484,3 +489,7 @@ class ServerCheck:
         self.server = server
         self.host = host
         self.port = port
+
+
+PUBLIC: Final = (Transaction, Request, Response, Headers, Connection, Variables, Choice, ServerCheck)
+"""What somebody's functions meet."""
