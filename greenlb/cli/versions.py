@@ -8,9 +8,21 @@ import sys
 from importlib import metadata
 
 from greenlb import __version__
+from greenlb.config.predicates import FEATURES, WITHOUT
 from greenlb.net.versions import libraries
 
-PACKAGES = ("gevent", "greenlet", "h11", "pyOpenSSL", "cryptography", "structlog", "xxhash")
+PACKAGES = (
+    "gevent",
+    "greenlet",
+    "h11",
+    "pyOpenSSL",
+    "cryptography",
+    "structlog",
+    "xxhash",
+    "lmdb",
+    "dnspython",
+    "jinja2",
+)
 
 
 def version() -> str:
@@ -29,4 +41,21 @@ def versions() -> str:
     rows += libraries()
     rows.append(("libc", " ".join(platform.libc_ver())))
     width = max(len(name) for name, _ in rows)
-    return version() + "\nStands on:\n" + "".join(f"  {name:<{width}} : {value}\n" for name, value in rows)
+    stands_on = "".join(f"  {name:<{width}} : {value}\n" for name, value in rows)
+    return f"{version()}\nStands on:\n{stands_on}\n{features()}\n{_library()}"
+
+
+def features() -> str:
+    """HAProxy's build options, those that greenlb has something for with a plus, as HAProxy lists them."""
+    marked = (f"{'+' if name in FEATURES else '-'}{name}" for name in sorted({*FEATURES, *WITHOUT}))
+    return f"Feature list : {' '.join(marked)}\n"
+
+
+def _library() -> str:
+    """What harnesses look for."""
+    name = dict(libraries())["OpenSSL"]
+    return (
+        f"Running on OpenSSL version : OpenSSL {name}\n"
+        "OpenSSL library supports SNI : yes\n"
+        "Available services : prometheus-exporter\n"
+    )

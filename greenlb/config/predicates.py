@@ -20,6 +20,12 @@ FEATURES: Final = (
 )  # fmt: skip
 """HAProxy's build options that greenlb has something for."""
 
+WITHOUT: Final = (
+    "51DEGREES", "CLOSEFROM", "DEVICEATLAS", "ENGINE", "EVPORTS", "KQUEUE", "LUA", "MEMORY_PROFILING", "NS",
+    "OT", "PCRE", "PCRE2", "PCRE2_JIT", "PCRE_JIT", "QUIC", "SLZ", "THREAD", "WURFL",
+)  # fmt: skip
+"""Those that it has nothing for, or something else."""
+
 OPTIONS: Final = ("BACKLOG", "EPOLL", "GETADDRINFO", "SPLICE")
 """What ``enabled(NAME)`` knows: options that cannot be switched off here."""
 

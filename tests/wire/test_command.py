@@ -152,5 +152,6 @@ def test_versions(tmp_path):
     assert (short.returncode, long.returncode) == (0, 0)
     assert short.stdout.startswith(f"greenlb version {__version__}\n")
     assert long.stdout.startswith(short.stdout)
-    for name in ("Python", "gevent", "greenlet", "libev", "h11", "pyOpenSSL", "OpenSSL", "structlog"):
+    for name in ("Python", "gevent", "greenlet", "libev", "h11", "pyOpenSSL", "OpenSSL", "structlog", "lmdb"):
         assert re.search(rf"^  {name} +: \S*\d+\.\d+", long.stdout, re.MULTILINE), name
+    assert re.search(r"^Feature list : (?:[+-]\w+ )*\+EPOLL .*-KQUEUE ", long.stdout, re.MULTILINE)
