@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import groupby
 from typing import Any, Final
 
 from greenlb.config.context import Context
@@ -13,6 +14,7 @@ from greenlb.config.values import NAME, ConfigError, Duration
 from greenlb.exchange import Exchange
 from greenlb.model import Condition, Router, Rule
 from greenlb.policy import linerules, rules, strictness
+from greenlb.policy.actions import packets
 from greenlb.policy.actions.bodies import waiting
 from greenlb.policy.conditions import any_of
 from greenlb.policy.scope import Scope, Slots
@@ -233,7 +235,18 @@ class Compiler:
 
     def _rules(self, groups: Sequence[Mapping[str, _Compile]], response: bool) -> tuple[Rule, ...]:
         scope = replace(self.scope, response=response)
-        return tuple(rule for group in groups for rule in self._all(self.proxy.given(*group), group, scope))
+        made = [rule for group in groups for rule in self._all(self.proxy.given(*group), group, scope)]
+        return tuple(self._together(made))
+
+    def _together(self, made: list[Rule]) -> Iterator[Rule]:
+        """The rules, early-hint rules that follow each other as one."""
+        for hinting, rules_of_kind in groupby(made, packets.is_hint):
+            found = list(rules_of_kind)
+            if not hinting or len(found) == 1:
+                yield from found
+            else:
+                text = "; ".join(self.context.texts[id(rule)] for rule in found)
+                yield self.context.written(packets.hints(found), text)
 
     def _all(
         self,

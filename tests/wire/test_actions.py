@@ -54,7 +54,8 @@ def test_set_timeout(proxy: Launcher, origin: Origins) -> None:
 HINTS = """
 [frontend fe]
 bind = 127.0.0.1:{fe}
-http-request = early-hint Link "<%[path]x.css>; rel=preload" if { path_beg /hint }
+http-request = early-hint Link "<%[path]x.css>; rel=preload"
+               early-hint Link "</y.js>; rel=preload"
                set-tos 0x20
 default_backend = be
 
@@ -69,10 +70,30 @@ def test_early_hint(proxy: Launcher, origin: Origins) -> None:
     with lb.connect() as client:
         client.send(get("/hint/"))
         hint = client.read_response_head()
-        assert (hint.status, hint.get("link")) == (103, "</hint/x.css>; rel=preload")
-        assert client.read_response().status == 200
-        client.send(get("/other"))
+        links = ["</hint/x.css>; rel=preload", "</y.js>; rel=preload"]
+        assert (hint.status, hint.all("link")) == (103, links)
         assert client.read_response().status == 200
     with lb.connect() as client:
         client.send(b"GET /hint/ HTTP/1.0\r\n\r\n")
         assert client.read_response_head().status == 200
+
+
+CONDITIONS = """
+[frontend fe]
+bind = 127.0.0.1:{fe}
+http-request = early-hint X-A 1 if { path_beg /hint }
+               early-hint X-B 2 if { path_beg /never }
+               early-hint X-C 3 unless { path_beg /other }
+               return status 200
+"""
+
+
+def test_hints_with_conditions(greenlb: Launcher) -> None:
+    """One 103 for those in a row that apply, none when none does; HAProxy sends one each."""
+    lb = greenlb(CONDITIONS)
+    with lb.connect() as client:
+        client.send(get("/hint"))
+        assert [name for name, _ in client.read_response_head().fields] == ["X-A", "X-C"]
+        assert client.read_response().status == 200
+        client.send(get("/other"))
+        assert client.read_response().status == 200
