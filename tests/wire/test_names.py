@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -172,13 +173,18 @@ def test_an_answer_that_is_refused_and_a_name_server_that_is_silent(
 
 
 def test_workers_follow_and_a_reload_keeps_addresses(
-    greenlb: Launcher, nameserver: Nameserver, origin: Origins
+    greenlb: Launcher, nameserver: Nameserver, origin: Origins, tmp_path: Path
 ) -> None:
-    """Control alone asks; what it found lies in the board, so it is there before the next one has asked."""
+    """Control alone asks, from its jail; what it found lies in the board, so it is there before the next one
+    has asked."""
     s1 = origin.http("s1")
+    jail = tmp_path / "jail"
+    jail.mkdir()
+    confined = f"user = nobody\ngroup = nogroup\nchroot = {jail}\n" if os.geteuid() == 0 else ""
     nameserver.change("app A 127.0.0.1")
     lb = greenlb(
         "[global]\nworkers = 2\nlog = 127.0.0.1:{syslog} local0\n"
+        + confined
         + SECTION
         + FRONT
         + "server s1 = app.example.test:{s1} resolvers dns init-addr last,none\n",
