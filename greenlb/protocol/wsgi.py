@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Final, Protocol
@@ -185,18 +186,24 @@ class Body:
 
     def readline(self, size: int | None = -1) -> bytes:
         """A line with its end, or as much of it as ``size`` allows."""
-        limit = -1 if size is None or size < 0 else size
-        searched = 0
-        while (end := self._have.find(b"\n", searched)) < 0:
-            searched = len(self._have)
-            if 0 <= limit <= searched:
+        if size == 0:
+            return b""
+        limit = sys.maxsize if size is None or size < 0 else size
+        pieces: list[bytes] = []  # each is looked at once, however long the line is
+        data, self._have = self._have, b""
+        while True:
+            end = data.find(b"\n", 0, limit) + 1
+            if end or len(data) >= limit:
+                end = end or limit
+                self._have = data[end:]
+                pieces.append(data[:end])
                 break
+            pieces.append(data)
+            limit -= len(data)
             data = self._next()
             if not data:
                 break
-            self._have += data
-        end = len(self._have) if end < 0 else end + 1
-        return self.read(end if limit < 0 else min(end, limit))
+        return b"".join(pieces)
 
     def readlines(self, hint: int | None = None) -> list[bytes]:
         """All lines, or those up to the one that makes them ``hint`` bytes."""

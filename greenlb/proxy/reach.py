@@ -85,14 +85,15 @@ class Reach:
             seconds = conn.live.model.timeouts.http_request
         deadline = None if seconds is None else time.monotonic() + seconds
         limit = conn.live.head_limit - request.head_size
+        arriving = _Arriving(request.length)
         while True:
             try:
-                body, size = _decoded(conn.buffer, request.length)
+                size = arriving.look(conn.buffer)
             except BadMessage:
                 raise Cut("P", "R", 400) from None
             if size is not None:
                 conn.rest = size
-            if size is not None or (least and len(body) >= least) or len(conn.buffer) >= limit:
+            if size is not None or (least and arriving.here >= least) or len(conn.buffer) >= limit:
                 break
             if request.expect_continue:
                 request.expect_continue = False
@@ -146,12 +147,13 @@ class Reach:
             return
         deadline = None if seconds is None else time.monotonic() + seconds
         limit = forward.conn.live.head_limit - response.head_size
+        arriving = _Arriving(response.length)
         while True:
             try:
-                body, size = _decoded(self._data, response.length)
+                size = arriving.look(self._data)
             except BadMessage:
                 raise Cut("P", "H") from None
-            if size is not None or (least and len(body) >= least) or len(self._data) >= limit:
+            if size is not None or (least and arriving.here >= least) or len(self._data) >= limit:
                 return
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             try:
@@ -165,22 +167,41 @@ class Reach:
             self._data += data
 
 
+class _Arriving:
+    """A body that is waited for; what was looked at is not looked at again, in however small pieces it comes.
+    ``here`` counts the bytes that have come, decoded."""
+
+    __slots__ = ("_chunks", "_length", "_taken", "here")
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self._chunks = ChunkedBody() if length == CHUNKED else None
+        self._taken = 0
+        self.here = 0
+
+    def look(self, data: bytes) -> int | None:
+        """How many bytes of ``data``, all that has come, the whole body takes; None while some are missing.
+        Raises BadMessage."""
+        chunks = self._chunks
+        if chunks is None:
+            length = self._length
+            self.here = len(data) if length < 0 else min(len(data), length)
+            return length if 0 <= length == self.here else None
+        pieces: list[bytes] = []
+        self._taken += chunks.feed(data[self._taken :], pieces)
+        self.here += sum(map(len, pieces))
+        return self._taken if chunks.done else None
+
+
 def _part(data: bytes, length: int) -> bytes:
     """What there is of a body; of one that is invalid, nothing: who relays it says so."""
+    if length >= 0:
+        return data[:length]
+    if length != CHUNKED:  # it goes on until the connection ends
+        return data
+    pieces: list[bytes] = []
     try:
-        return _decoded(data, length)[0]
+        ChunkedBody().feed(data, pieces)
     except BadMessage:
         return b""
-
-
-def _decoded(data: bytes, length: int) -> tuple[bytes, int | None]:
-    """The body that ``data`` begins, and how many of its bytes that takes, None while it is not all there.
-    Raises BadMessage."""
-    if length >= 0:
-        return data[:length], length if len(data) >= length else None
-    if length != CHUNKED:  # it goes on until the connection ends
-        return data, None
-    pieces: list[bytes] = []
-    chunks = ChunkedBody()
-    taken = chunks.feed(data, pieces)
-    return b"".join(pieces), taken if chunks.done else None
+    return b"".join(pieces)

@@ -131,6 +131,13 @@ READS: dict[str, Reads] = {
 }
 
 
+def test_a_long_line_is_not_copied_for_each_piece_of_it() -> None:
+    """Else a client could keep the process busy with a body without line ends: 64 MB took a minute."""
+    come = iter([b"x" * 65536] * 1024)
+    body = Body(1 << 26, b"", lambda: next(come))
+    assert body.readline() == b"x" * (1 << 26)
+
+
 @given(
     data=st.binary(max_size=40) | st.text("ab\n", max_size=40).map(str.encode),
     sizes=st.lists(st.integers(1, 9), max_size=9),
