@@ -173,6 +173,34 @@ def test_control_dies_and_nothing_is_forgotten(greenlb: Launcher, origin: Origin
     s1.close()
 
 
+def test_traffic_does_not_need_control(greenlb: Launcher, origin: Origins) -> None:
+    """Killed under load, again and again, it costs no request."""
+    check = "check inter 100ms"
+    lb = greenlb(GLOBAL % "" + DEFAULTS % "log = global" + PROXIES % check, s1=origin.http("s1"))
+    farm = Farm(lb)
+    with Load(lb.port()) as load:
+        for _ in range(3):
+            farm.kill("control")
+            load.more(100)
+            farm.settled()
+    assert load.failures == []
+    assert not any(b"DOWN" in raw for raw in lb.syslog.raw)
+
+
+def test_a_worker_that_is_stopped_under_load(greenlb: Launcher, origin: Origins) -> None:
+    """Who is on the other one goes on; who was on it is cut off when it is killed, and served again."""
+    lb = greenlb(GLOBAL % "worker-timeout = 2s" + DEFAULTS % "" + PROXIES % "", s1=origin.http("s1"))
+    farm = Farm(lb)
+    with Load(lb.port(), 6) as load:
+        stopped = farm.kill("worker 1", signal.SIGSTOP)
+        load.more(200)
+        lb.syslog.message(rf"worker 1 \({stopped}\) has done nothing for [0-9.]+ s: killing it")
+        farm.settled()
+        load.more(200)
+    assert not [failure for failure in load.failures if "status" in failure or "refused" in failure]
+    assert len(load.failures) <= 6
+
+
 def test_servers_turn_in_every_worker(greenlb: Launcher, origin: Origins) -> None:
     """One control checks for all, and each worker knows within 50 ms what it has found."""
     refusing = origin.refusing()
@@ -180,10 +208,12 @@ def test_servers_turn_in_every_worker(greenlb: Launcher, origin: Origins) -> Non
     lb = greenlb(GLOBAL % "" + DEFAULTS % "log = global" + ini, s1=refusing, s2=origin.http("s2"))
     farm = Farm(lb)
     farm.has_said("Server be/s1 is DOWN, ")
-    # The line is written when all workers have answered that they know.
+    # The line is written when all workers have answered that they know, or have not for a second.
+    eventually(lambda: {lb.ask().body for _ in range(10)} == {b"s2"}, "they know")
+    tried = farm.counted()["be/s1"].values["econ"]
     assert {lb.ask().body for _ in range(10)} == {b"s2"}
+    assert farm.counted()["be/s1"].values["econ"] == tried, "none tries it"
     assert sum(b"is DOWN" in raw for raw in lb.syslog.raw) == 1
-    assert farm.counted()["be/s1"].values["wredis"] == 0
 
 
 def test_the_master_leaves_no_orphan(greenlb: Launcher, origin: Origins) -> None:
@@ -193,6 +223,19 @@ def test_the_master_leaves_no_orphan(greenlb: Launcher, origin: Origins) -> None
     os.kill(farm.master, signal.SIGKILL)
     lb.process.wait(WAIT)
     eventually(lambda: not any(role_of(pid) for pid in children), "no process is left")
+    farm.ended(greenlb)
+
+
+def test_the_master_dies_under_load(greenlb: Launcher, origin: Origins) -> None:
+    """Its workers end with it, however busy they are, and leave the port to the next one."""
+    lb = greenlb(PLAIN, s1=origin.http("s1"))
+    farm = Farm(lb)
+    children = [pid for role, pids in farm.roles().items() if role != "master" for pid in pids]
+    with Load(lb.port()):
+        os.kill(farm.master, signal.SIGKILL)
+        lb.process.wait(WAIT)
+        eventually(lambda: not any(role_of(pid) for pid in children), "no process is left")
+        eventually(lambda: refused(lb.port()), "nobody listens")
     farm.ended(greenlb)
 
 
