@@ -140,7 +140,8 @@ class ServerState:
         slots = self.slots
         if slots is not None and (self.queue or not slots.take()):
             return False
-        self.enter()
+        self.current += 1
+        self.cells[self.scur] += 1
         return True
 
     def enter(self) -> None:
@@ -172,6 +173,7 @@ class LiveBackend:
         self._state_of = {id(state.server): state for state in self.states}
         self._limited = [state for state in self.states if state.slots is not None]
         self.balancer = balance.make(model.balance, plane.shared.tick(model))
+        self.closes = model.connection != "keep-alive"  # its connections, after each exchange
         self.persistence = Persistence(model.cookie, model.servers, model.persist) if model.cookie else None
         self.queue = plane.shared.queue(model, self._serve_all)
         self.connections = 0
@@ -411,7 +413,7 @@ class LiveBackend:
                 _forsake(x)
             if not again:
                 x.served = time.monotonic()
-            name = state.name(x)
+            name = None if state.tls is None else state.name(x)
             upstream = state.app or (None if fresh else self._reuse(x, state, held, name))
             if upstream is not None:
                 x.reused = True

@@ -109,7 +109,8 @@ class Forward:
             again, clean = self._answer(data, response)
             return again
         finally:
-            self._stop_upload()
+            if self.upload is not None:
+                self.upload.stop()
             if clean:
                 self._keep_upstream()
             else:
@@ -128,17 +129,12 @@ class Forward:
             request.upgrade = b""
         fields.cut(HOP_BY_HOP_BUT_UPGRADE if extra else HOP_BY_HOP)
         if not extra:
-            if self._server_closes():
+            if self.backend.closes or self.conn.live.closes:
                 extra = b"Connection: close\r\n"
             elif not request.http11:
                 extra = b"Connection: keep-alive\r\n"
         version = b" HTTP/1.1" if request.http11 else b" HTTP/1.0"
         return b"".join((request.method, b" ", request.target, version, fields.raw, extra, b"\r\n"))
-
-    def _server_closes(self) -> bool:
-        return (
-            self.backend.model.connection != "keep-alive" or self.conn.live.model.connection != "keep-alive"
-        )
 
     def _ask(self, data: bytes, bound: ServerState | None, held: Upstream | None) -> tuple[bytes, Response]:
         """Send the head and first body to a server; its response's head, and the bytes behind it."""
@@ -201,29 +197,29 @@ class Forward:
         """The head of the final response, and what came behind it.  Interim ones are passed on."""
         live = self.conn.live
         limit = live.head_limit
-        data = b""
+        data = self._read_server(True)
         searched = interim = 0
-        silent = True
         while True:
             end = 0
             if data:
                 try:
                     end = head_end(data, searched)
-                    if end > limit or (not end and len(data) > limit):
-                        raise BadMessage("response head too long")
-                    if not end and not may_be_response(data):
-                        raise BadMessage("not a response")
                     if end:
+                        if end > limit:
+                            raise BadMessage("response head too long")
                         response = parse_response(data[:end], self.request.method, plain=live.plain_lane)
                         if response.fields.raw.count(b"\r\n") > live.maxhdr:
                             raise BadMessage("too many fields")
+                    elif len(data) > limit:
+                        raise BadMessage("response head too long")
+                    elif not may_be_response(data):
+                        raise BadMessage("not a response")
                 except BadMessage:
                     live.plane.captures.response(self.x, data)
                     raise Cut("P", "H") from None
             if not end:
                 searched = len(data)
-                data += self._read_server(silent)
-                silent = False
+                data += self._read_server(False)
                 continue
             data = data[end:]
             searched = 0
@@ -298,22 +294,21 @@ class Forward:
         else:
             extra = b"" if request.http11 else b"Connection: keep-alive\r\n"
         # The version is ours, not the client's: the highest we conform to (RFC 9110 section 6.2).
-        line = b"HTTP/1.1 %d %b" % (response.status, response.reason)
-        head = b"".join((line, fields.raw, extra, b"\r\n"))
+        head = b"HTTP/1.1 %d %b%b%b\r\n" % (response.status, response.reason, fields.raw, extra)
         x.status = response.status
         if live.model.logasap:
             x.bytes_out += len(head)
             live.log_now(x, self.backend)
             x.bytes_out -= len(head)
         leftover = self._relay_body(head, data, length, decode)
+        going = False
         if self.upload is not None and self.upload.going:  # answered before the request was whole
             if keep:
                 self.upload.finish()
             if self.upload.cut is not None:
                 raise self.upload.cut
-            conn.unread = self.upload.going
-        going = self._uploading
-        clean = response.keep_alive and not leftover and not going and not self._server_closes()
+            conn.unread = going = self.upload.going
+        clean = response.keep_alive and not (leftover or going or self.backend.closes or live.closes)
         return keep and not going, clean
 
     def _relay_body(self, head: bytes, data: bytes, length: int, decode: bool) -> bool:

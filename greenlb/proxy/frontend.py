@@ -49,6 +49,7 @@ class LiveFrontend:
         self.maxhdr = settings.maxhdr
         self.plain_lane = settings.http_parser != "h11"
         self.keeps_alive = model.connection != "close"
+        self.closes = model.connection != "keep-alive"  # the server's connection, after each exchange
         self.keep_alive_timeout = model.timeouts.http_keep_alive
         self.clients: set[HttpConnection] = set()
         self.tcp_clients: set[TcpConnection] = set()
