@@ -192,6 +192,24 @@ def test_maps_and_lists(program: str, tmp_path: Path) -> None:
         assert {lb.ask(get()).status for _ in range(8)} == {403}
         assert ask(lb, f"clear acl {listed}") == ""
         assert {lb.ask(get()).status for _ in range(8)} == {200}
+        asked = ask(lb, f"get map {mapped} a.example")
+        about = "case=sensitive, found=yes, idx=tree"
+        assert asked == f'type=str, {about}, key="a.example", value="1", type="str"\n'
+        assert ask(lb, f"get map {mapped} b.example") == "type=str, case=sensitive, found=no\n"
+        assert ask(lb, f"get acl {listed} 10.0.0.1") == "type=ip, case=sensitive, match=no\n"
+        assert ask(lb, f"prepare map {mapped}") == "New version created: 1\n"
+        many = launcher.says(greenlb=3000, haproxy=300)  # it takes 16 KB at a time
+        more = "".join(f"host{number}.example {number}\n" for number in range(many))
+        assert ask(lb, f"add map @1 {mapped} <<\na.example new\n{more}") == ""
+        assert found("a.example") == {"1"}
+        unknown = "Version number in the future, please use 'prepare map' before.\n"
+        assert ask(lb, f"add map @7 {mapped} a.example x") == unknown
+        assert ask(lb, f"commit map @7 {mapped}") == "Version number out of range.\n"
+        assert ask(lb, f"commit map @1 {mapped}") == ""
+        assert found("a.example") == {"new"}
+        assert found("c.example") == {"none"}
+        assert found(f"host{many - 1}.example") == {str(many - 1)}
+        assert f"curr_ver=1 next_ver=1 entry_cnt={many + 1}\n" in ask(lb, "show map")
         assert ask(lb, f"clear map {mapped}") == ""
         assert ask(lb, f"show map {mapped}") == ""
         assert found("a.example") == {"none"}
