@@ -170,7 +170,7 @@ def _compile(words: Sequence[str], scope: Scope, keyword: str) -> Rule:
         raise Misplaced(str(error), taken.last) from None
     _tell_of_constants(condition, scope)
     made = guarded(rule, condition)
-    if scope.notes and not scope.early:
+    if scope.notes and not scope.early and row.name in actions.FINAL:
         made = noting(made, scope.where)
     if row.name in actions.FINAL and constant(condition):
         _FINAL.add(made)

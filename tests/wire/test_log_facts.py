@@ -71,3 +71,53 @@ def test_the_last_rule(proxy: Launcher, origin: Origins) -> None:
         at = [n for n, line in enumerate(lines, 1) if marker in line]
         place = f"{file}] [{at[0]}" if at else "] ["
         assert f"{path} at [{place}] end" in found.replace("[-]", "[]")
+
+
+FORMATS = [
+    (r"a  b   c", "a b c"),
+    (r"%HM %HP %HPO %HQ %HU %HV", "GET /p/q /p/q ?a=1 /p/q?a=1 HTTP/1.1"),
+    (
+        r"%{+Q}HM %{+Q}r %{+Q}[capture.req.hdr(0)] %[capture.req.hdr(0)]",
+        '"GET" "GET /p/q?a=1 HTTP/1.1" "one" one',
+    ),
+    (r"%{+Q}o %HM %[capture.req.hdr(0)] %{-Q}[capture.req.hdr(0)] %ST", '"GET" "one" one 200'),
+    (r"%{+E}[capture.req.hdr(2)] %[capture.req.hdr(2)]", r'a\"b\]c a"b]c'),
+    (r"%{+Q,+E}[capture.req.hdr(2)]", r'"a\"b\]c"'),
+    (r"%{+X}ci %ci %{+X}[src_port,div(100000)]", "7F000001 127.0.0.1 0"),
+    (r"%hr|%hs|%hrl|%hsl", "{one||a#22b]c}|{two}|one - a#22b]c|two"),
+    (r"%CC|%CS|%tsc|%ts|%rc|%bq|%sq", "k=v|-|----|--|0|0|0"),
+    (r"<%[capture.req.hdr(1)]> <%{+Q}[capture.req.hdr(1)]> <%ID>", '<-> <""> <->'),
+    (r"%% %f %ft %b %s %fi %si", "% FE FE be s1 127.0.0.1 127.0.0.1"),
+    (r"%sslc %sslv %[ssl_fc]", "- - 0"),
+    (r"%[capture.req.hdr(0)] %[capture.res.hdr(0)] %[capture.req.uri]", "one two /p/q?a=1"),
+    (r"%[str(a b)] '%[str(c)]' %[capture.req.hdr(0),regsub(n,-,g)]", "a b 'c' o-e"),
+]
+FRONTEND = """
+[frontend f{number}]
+bind = 127.0.0.1:{{f{number}}}
+capture = cookie k len 10
+          request header X-One len 10
+          request header X-None len 10
+          request header X-E len 10
+          response header X-Two len 10
+log-format = "begin {text} end"
+default_backend = be
+"""
+
+
+def test_formats(proxy: Launcher, origin: Origins) -> None:
+    """Spaces, flags, what is not there, captures: the same lines."""
+    sections = [
+        FRONTEND.format(number=number, text=text.replace('"', r"\""))
+        for number, (text, _) in enumerate(FORMATS)
+    ]
+    backend = "[backend be]\nserver s1 = 127.0.0.1:{s1}\n"
+    s1 = origin.http("s1", lambda message: response("200 OK", "X-Two: two"))
+    lb = proxy("".join(sections) + backend, s1=s1)
+    found = {}
+    for number, (text, _) in enumerate(FORMATS):
+        fields = ("X-One: one", 'X-E: a"b]c', "Cookie: k=v")
+        lb.ask(get("/p/q?a=1", *fields), f"f{number}")
+        line = lb.syslog.message("begin .* end").text
+        found[text] = line[line.index("begin ") + 6 : line.rindex(" end")].replace(f"f{number}", "FE")
+    assert found == dict(FORMATS)

@@ -44,6 +44,7 @@ FINAL = frozenset(
     (
         "accept",
         "allow",
+        "auth",
         "close",
         "deny",
         "redirect",

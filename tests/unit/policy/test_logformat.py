@@ -6,6 +6,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -372,6 +373,26 @@ def test_json_has_the_fields_of_the_table() -> None:
     assert fields["captured_response_headers"] == []
     assert {v.field for v in VARIABLES if v.field} <= set(fields)
     assert "request_ms" not in compile_json(TCP)(exchange("f", "tcp"))
+
+
+def manual() -> dict[str, str]:
+    """The variables of HAProxy's manual, with what they need: H is mode http, S is TLS."""
+    lines = (Path(__file__).parent / "haproxy_log_variables.txt").read_text().splitlines()[1:]
+    return {line[2:]: line[0] for line in lines}
+
+
+def test_every_variable_of_the_manual_is_there() -> None:
+    assert manual().keys() == {variable.name for variable in VARIABLES} | {"o"}
+
+
+@pytest.mark.parametrize(("name", "needs"), manual().items())
+def test_variables_of_mode_http(name: str, needs: str) -> None:
+    compile_format(f"%{name}", HTTP)
+    if needs == "H" and name != "tsc":  # which HAProxy takes in mode tcp, whatever its manual says
+        with pytest.raises(ValueError, match="reserved for mode http"):
+            compile_format(f"%{name}", TCP)
+    else:
+        compile_format(f"%{name}", TCP)
 
 
 # -- errors --------------------------------------------------------------------------------------------
