@@ -19,7 +19,7 @@ APP = Server("a", 2, Address(""), NOWHERE, app=Wsgi("module", "app"))
 
 @pytest.mark.parametrize(
     ("servers", "abort", "header", "compresses"),
-    product([(NETWORK,), (NETWORK, APP), (APP,)], [False, True], [b"", b"X-Server"], [False, True]),
+    list(product([(NETWORK,), (NETWORK, APP), (APP,)], [False, True], [b"", b"X-Server"], [False, True])),
 )
 def test_every_kind_has_its_way(
     servers: tuple[Server, ...], abort: bool, header: bytes, compresses: bool
