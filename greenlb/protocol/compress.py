@@ -13,9 +13,10 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from greenlb.compression import ALGORITHMS, Compression
-from greenlb.message import CHUNKED, UNTIL_CLOSE, Fields, Request, Response
+from greenlb.message import CHUNKED, UNTIL_CLOSE, Fields, Request, Response, split_list
 from greenlb.protocol.http1 import ChunkedBody
 
+_KNOWN: Final = 256
 _STATUSES: Final = frozenset((200, 201, 202, 203))
 _ETAG: Final = re.compile(rb'(?:W/)?"[!#-~\x80-\xff]*"')
 _QUALITY: Final = re.compile(rb"[\t ]*q[\t ]*=[\t ]*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)[\t ]*", re.IGNORECASE)
@@ -41,7 +42,8 @@ class Recoder:
     """A body between two framings: as its sender frames it, ``length`` as a Response's, in; compressed and
     in chunks out.  Whatever came so far is in what went out, so that a slow stream arrives.
 
-    ``algorithm`` is its name in the configuration; ``consumed`` and ``produced`` count its bytes without framing; ``rest`` is what came behind its end.
+    ``algorithm`` is its name in the configuration.  ``consumed`` and ``produced`` count the body's bytes
+    without framing; ``rest`` is what came behind its end.
     """
 
     __slots__ = ("_chunks", "_coder", "_left", "algorithm", "consumed", "done", "produced", "rest")
@@ -111,14 +113,25 @@ class Compressor:
         }
         # HAProxy looks at the last one first, which is what "*" gets.
         self._codings = [(ALGORITHMS[name], makers[name]) for name in reversed(compression.algorithms)]
+        self._known: dict[bytes, int | None] = {}
         self._names = [name.encode() for name in reversed(compression.algorithms)]
 
     def choose(self, request: Request) -> int | None:
         """Which of its algorithms the request asks for; None: none of them."""
         if not request.http11:
             return None
+        said = b",".join(request.fields.get_all(b"accept-encoding"))
+        try:
+            return self._known[said]
+        except KeyError:
+            chosen = self._choose(said)
+        if len(self._known) < _KNOWN and len(said) < 128:  # there are few browsers, and many who pretend
+            self._known[said] = chosen
+        return chosen
+
+    def _choose(self, said: bytes) -> int | None:
         qualities: dict[bytes, float] = {}
-        for element in request.fields.elements(b"accept-encoding"):
+        for element in split_list(said):
             name, _, parameter = element.lower().partition(b";")
             match = _QUALITY.fullmatch(parameter)
             qualities[name.strip(b" \t")] = float(match[1]) if match is not None else 1.0
