@@ -142,7 +142,8 @@ def log_format(context: Context, frontend: Settings, scope: Scope) -> Format | N
 def compiled_format(context: Context, line: Given, text: str, scope: Scope) -> Format | None:
     """A format compiled, or None with an error told."""
     with context.problems.at(line.where, f"'{line.option.name}': "):
-        return context.written(compile_format(text, scope), text)
+        merges = line.option.name == "unique-id-format"
+        return context.written(compile_format(text, scope, merges=merges), text)
     return None
 
 

@@ -74,14 +74,15 @@ class _Piece:
     flags: frozenset[str] = frozenset()
 
 
-def compile_format(text: str, scope: Scope, quotes: bool = False) -> Format:
+def compile_format(text: str, scope: Scope, *, quotes: bool = False, merges: bool = False) -> Format:
     """The function that renders ``text`` for an exchange.  The flag Q is for variables, and in log lines for
-    samples too, with ``quotes`` also elsewhere.
+    samples too, with ``quotes`` also elsewhere.  Runs of spaces are one in log lines, and with ``merges``.
 
     Raises ValueError: an unknown variable, flag or sample, a variable of ``mode http`` in a TCP proxy,
     a lone ``%``, a missing bracket.
     """
-    return _Compiler(scope).function(_parse(text, scope, frozenset() if quotes or scope.log else _QUOTES))
+    ignored = frozenset() if quotes or scope.log else _QUOTES
+    return _Compiler(scope).function(_parse(text, scope, ignored, merges or scope.log))
 
 
 def compile_json(scope: Scope) -> Callable[[Exchange], dict[str, object]]:
@@ -110,7 +111,7 @@ def _json_value(row: Variable) -> str:
     return value
 
 
-def _parse(text: str, scope: Scope, ignored: frozenset[str] = frozenset()) -> list[_Piece]:
+def _parse(text: str, scope: Scope, ignored: frozenset[str], merges: bool) -> list[_Piece]:
     """``ignored``: flags that samples do not have."""
     pieces: list[_Piece] = []
     always: frozenset[str] = frozenset("M") if scope.log else frozenset()
@@ -119,7 +120,7 @@ def _parse(text: str, scope: Scope, ignored: frozenset[str] = frozenset()) -> li
         mark = text.find("%", position)
         literal = text[position:] if mark < 0 else text[position:mark]
         if literal:
-            _add_literal(pieces, literal, scope.log)
+            _add_literal(pieces, literal, merges)
         if mark < 0:
             break
         found = _PIECE.match(text, mark)

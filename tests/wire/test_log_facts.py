@@ -121,3 +121,16 @@ def test_formats(proxy: Launcher, origin: Origins) -> None:
         line = lb.syslog.message("begin .* end").text
         found[text] = line[line.index("begin ") + 6 : line.rindex(" end")].replace(f"f{number}", "FE")
     assert found == dict(FORMATS)
+
+
+def test_a_unique_id_merges_spaces(proxy: Launcher) -> None:
+    """Those of the format, not those of what it prints."""
+    lb = proxy(
+        """
+[frontend fe]
+bind = 127.0.0.1:{fe}
+unique-id-format = "a  b %[str(c  d)]   e %{+Q}[str(f)]"
+http-request = return status 200 content-type text/plain lf-string "<%[unique-id]>"
+"""
+    )
+    assert lb.ask().body == b"<a b c  d e f>"
