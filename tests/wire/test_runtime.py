@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -147,6 +148,21 @@ def test_a_dialogue_is_cut_at_lines_and_semicolons(case: Case) -> None:
         assert raw(path, empty).count(NO_COMMAND) == times, empty
     for unknown in (f"{level}\\;\n", 'show "version"\n', "show\\ version\n", "show\n", "\xff\xfe\n"):
         assert raw(path, unknown.encode("latin-1")).startswith(BETTER), unknown
+
+
+def test_what_processes_do(case: Case) -> None:
+    """Times to the microsecond where they are asked for; what each process, or thread, does; its memory."""
+    lb = case.lb
+    plain, exact = ask(lb, "show info"), ask(lb, "show info float")
+    assert re.search(r"^Uptime_sec: \d+$", plain, re.MULTILINE)
+    assert re.search(r"^Uptime_sec: \d+\.\d+$", exact, re.MULTILINE)
+    document = json.loads(ask(lb, "show info float json"))
+    (uptime,) = (each["value"] for each in document if each["field"]["name"] == "Uptime_sec")
+    assert uptime["type"] == "flt" and isinstance(uptime["value"], float)
+    (version,) = re.findall(r"^Version: (.*)$", plain, re.MULTILINE)
+    assert ask(lb, "show version") == f"{version}\n"
+    assert re.search(r"^date_now: \d+\.\d{6}$", ask(lb, "show activity"), re.MULTILINE)
+    assert re.search(r"^Total: \d+ pools, [1-9]\d+ bytes allocated, ", ask(lb, "show pools"), re.MULTILINE)
 
 
 def test_help(case: Case) -> None:

@@ -14,11 +14,16 @@ def lines(board: Board) -> Iterator[str]:
     found = list(processes(board))
     yield f"processes: {len(found)} [ {' '.join(each.name.replace(' ', '_') for each in found)} ]\n"
     yield f"date_now: {time.time():.6f}\n"
-    rows = [("busy_permille", [each.busy for each in found])]
-    rows += [(name, [each.figures[name] for each in found]) for name in FIGURES if name != "started"]
-    for name, figures in rows:
-        whole = max(figures, default=0) if name.startswith("hub_delay") else sum(figures)
-        yield f"{name}: {whole} [ {' '.join(map(str, figures))} ]\n"
+    rows = [("busy_per_mille", 1, [each.busy for each in found])]
+    rows += [
+        (figure.metric, figure.scale, [each.figures[name] for each in found])
+        for name, figure in FIGURES.items()
+        if name != "started"
+    ]
+    for metric, scale, figures in rows:
+        whole = max(figures, default=0) if metric.startswith("hub_delay") else sum(figures)
+        each_of = " ".join(f"{figure / scale:.10g}" for figure in figures)
+        yield f"{metric}: {whole / scale:.10g} [ {each_of} ]\n"
 
 
 def memory(board: Board) -> Iterator[str]:
