@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from greenlb.client import RuntimeClient, Stat, Unreachable
-    from greenlb.config.load import Loaded, load, load_text
+    from greenlb.config.load import Loaded, load_text
+    from greenlb.config.load import load_files as load
     from greenlb.config.problems import Problem
     from greenlb.library import check, run
     from greenlb.observe.logline import LogLine
@@ -54,7 +55,7 @@ _HOMES: Final = {
     "Unreachable": "client",
     "Variables": "policy.transaction",
     "check": "library",
-    "load": "config.load",
+    "load": "config.load:load_files",
     "load_text": "config.load",
     "parse_log_line": "observe.logline:parse",
     "run": "library",
