@@ -425,21 +425,25 @@ def test_connections_that_wait(proxy: Launcher, origin: Origins) -> None:
 # -- new connections -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("workers", ["", "workers = 2"])
-def test_a_limited_rate_of_connections(proxy: Launcher, origin: Origins, workers: str) -> None:
-    """rate-limit sessions: those beyond wait in the kernel, and all are served in the end."""
+@pytest.mark.parametrize(
+    ("limit", "workers"),
+    [("rate-limit sessions", ""), ("maxconnrate", ""), ("maxsessrate", "workers = 2")],
+)
+def test_a_limited_rate_of_connections(proxy: Launcher, limit: str, workers: str) -> None:
+    """Of a frontend, or of all: those beyond wait in the kernel, and all are served in the end."""
     if proxy.balancer.program == "haproxy":
         workers = ""
+    whole, own = (f"{limit} = 20", "") if limit.startswith("max") else ("", f"{limit} = 20")
     ini = """
 [global]
 log = 127.0.0.1:{syslog} local0
 %s
 [frontend fe]
 bind = 127.0.0.1:{fe}
-rate-limit sessions = 20
+%s
 http-request = return status 200
 """
-    lb = proxy(ini % workers)
+    lb = proxy(ini % (f"{workers}\n{whole}", own))
     with ExitStack() as stack:
         clients = [send(stack, lb, "/") for _ in range(50)]
         for client in clients:
