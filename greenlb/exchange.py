@@ -125,6 +125,9 @@ class Reach(Protocol):
     waited at most (None: no limit), ``least`` for how many bytes, 0 for the whole.  A body that does not come
     in time ends the exchange."""
 
+    ends: tuple[int, str, int] | None
+    """Where rules have changed them for a request: the client's port, and what it connected to."""
+
     @property
     def stopping(self) -> bool: ...
 

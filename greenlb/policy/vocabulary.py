@@ -83,6 +83,7 @@ READS = {
     "reach": "the client's connection",
     "body": "the bodies of requests",
     "response body": "the bodies of responses",
+    "addresses": "the addresses of connections, which rules change for a request",
 }
 """What costs each connection a little, so that it is there only where some rule reads it."""
 

@@ -13,6 +13,7 @@ from greenlb.net import greenlets
 from greenlb.net.limits import Limits
 from greenlb.net.sockets import Stream
 from greenlb.policy import forwarded, uniqueid
+from greenlb.policy.actions.state import restore
 from greenlb.policy.cookie_syntax import capture_request, capture_response
 from greenlb.policy.stick import tracking
 from greenlb.proxy import counted, finishing
@@ -70,6 +71,8 @@ class LiveFrontend:
     def _preparations(self) -> tuple[Callable[[Exchange], None], ...]:
         """What happens to every request before its rules."""
         steps: list[Callable[[Exchange], None]] = []
+        if "addresses" in self.plane.config.reads:
+            steps.append(restore)
         if not self.model.accept_underscores:
             steps.append(forwarded.drop_underscores)
         if self.model.trusted_proxies:

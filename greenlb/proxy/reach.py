@@ -28,12 +28,13 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Reach:
     """``connection`` is set in mode http.  The server's side is there while response rules run."""
 
-    __slots__ = ("_data", "_forward", "_plane", "_response", "_stream", "connection")
+    __slots__ = ("_data", "_forward", "_plane", "_response", "_stream", "connection", "ends")
 
     def __init__(self, plane: Plane, stream: Stream) -> None:
         self._plane = plane
         self._stream = stream
         self.connection: HttpConnection | None = None
+        self.ends: tuple[int, str, int] | None = None
         self._forward: Forward | None = None
         self._response: Response | None = None
         self._data = b""

@@ -27,6 +27,26 @@ def test_addresses_of_connections(proxy: Launcher) -> None:
     assert lb.log().text.startswith("10.1.2.3:77 ")
 
 
+REQUESTS = """
+[frontend fe]
+bind = 127.0.0.1:{fe}
+http-request = set-src-port int(77) if { path /changed }
+               set-dst ipv4(10.9.9.9) if { path /changed }
+               set-dst-port int(8080) if { path /changed }
+               return status 200 content-type text/plain lf-string "%[src_port] %[dst] %[dst_port]"
+"""
+
+
+def test_addresses_of_requests(proxy: Launcher) -> None:
+    """What http-request makes of them holds for that request."""
+    lb = proxy(REQUESTS)
+    with lb.connect() as client:
+        own = f"{client.sock.getsockname()[1]} 127.0.0.1 {lb.port()}".encode()
+        for path, expected in (("/", own), ("/changed", b"77 10.9.9.9 8080"), ("/", own)):
+            client.send(get(path))
+            assert client.read_response().body == expected
+
+
 TIMEOUTS = """
 [frontend fe]
 bind = 127.0.0.1:{fe}

@@ -69,13 +69,9 @@ REFUSED: dict[str, str] = {
 }
 """Actions of HAProxy that have no meaning here: why."""
 
-_ADDRESSES = "the addresses of a connection are for 'tcp-request session' to change"
 _PACKETS = "use it in 'tcp-request session'"
 
 MISPLACED: dict[tuple[str, str], str] = {
-    ("http-request", "set-src-port"): _ADDRESSES,
-    ("http-request", "set-dst"): _ADDRESSES,
-    ("http-request", "set-dst-port"): _ADDRESSES,
     ("tcp-request content", "use-service"): "services speak HTTP: use 'http-request use-service'",
     ("tcp-request connection", "set-mark"): _PACKETS,
     ("tcp-request connection", "set-tos"): _PACKETS,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from greenlb import replies
-from greenlb.exchange import Exchange
+from greenlb.exchange import Client, Exchange
 from greenlb.model import ALLOW, Rule
 from greenlb.policy import samples
 from greenlb.policy.actions.words import (
@@ -141,38 +141,53 @@ def set_src(words: Words) -> Rule:
 
 
 def set_dst(words: Words) -> Rule:
-    _connections_alone(words)
+    client_of = _changing(words)
     value = samples.compile_as(expression(words), "ip", words.scope)
 
     def rule(x: Exchange) -> None:
         found = value(x)
         if found is not None:
-            x.client.dst = address_text(found)
+            client_of(x).dst = address_text(found)
 
     return rule
 
 
-def _connections_alone(words: Words) -> None:
-    """Raises ValueError where one connection has many requests."""
-    if not words.scope.early and words.scope.mode == "http":
-        raise ValueError(
-            f"'{words.action}' belongs into 'tcp-request session' in mode http: it is the connection's"
-        )
-
-
 def set_port(side: str) -> Callable[[Words], Rule]:
     def compile_action(words: Words) -> Rule:
-        _connections_alone(words)
+        client_of = _changing(words)
         value = samples.compile_as(expression(words), "int", words.scope)
 
         def rule(x: Exchange) -> None:
             found = value(x)
             if found is not None:
-                setattr(x.client, side, found & 0xFFFF)
+                setattr(client_of(x), side, found & 0xFFFF)
 
         return rule
 
     return compile_action
+
+
+def _changing(words: Words) -> Callable[[Exchange], Client]:
+    """The client whose addresses a rule changes: for good, or until the connection's next request."""
+    if words.scope.early:
+        return lambda x: x.client
+    words.scope.reads.add("addresses")
+
+    def client_of(x: Exchange) -> Client:
+        client = x.client
+        if client.reach is not None and client.reach.ends is None:
+            client.reach.ends = client.src_port, client.dst, client.dst_port
+        return client
+
+    return client_of
+
+
+def restore(x: Exchange) -> None:
+    """A further request of the connection begins with its own addresses."""
+    client = x.client
+    if client.reach is not None and client.reach.ends is not None:
+        client.src_port, client.dst, client.dst_port = client.reach.ends
+        client.reach.ends = None
 
 
 def nothing_to_do(words: Words) -> Rule:
@@ -238,11 +253,27 @@ ROWS = (
         "Changes the client's address for rules, logs and PROXY headers.",
         set_src,
     ),
-    Action("set-src-port", TCP[:3], "<expr>", "Changes the client's port likewise.", set_port("src_port")),
     Action(
-        "set-dst", TCP[:3], "<expr>", "Changes the address that the client connected to likewise.", set_dst
+        "set-src-port",
+        (REQUEST, *TCP[:3]),
+        "<expr>",
+        "Changes the client's port likewise.",
+        set_port("src_port"),
     ),
-    Action("set-dst-port", TCP[:3], "<expr>", "Changes the port of that likewise.", set_port("dst_port")),
+    Action(
+        "set-dst",
+        (REQUEST, *TCP[:3]),
+        "<expr>",
+        "Changes the address that the client connected to likewise.",
+        set_dst,
+    ),
+    Action(
+        "set-dst-port",
+        (REQUEST, *TCP[:3]),
+        "<expr>",
+        "Changes the port of that likewise.",
+        set_port("dst_port"),
+    ),
     Action(
         "wait-for-handshake",
         (REQUEST,),
