@@ -280,12 +280,48 @@ TCP = (
 )
 
 
+_PROXY = "frontend f from a\n bind 127.0.0.1:18990\n"
+_TIMES = " mode http\n timeout client 5s\n timeout server 5s\n timeout connect 5s\n"
+SHARED = (
+    f"defaults a\n{_TIMES} http-request set-header X a\n{_PROXY} default_backend b\nbackend b from a\n",
+    f"defaults a\n{_TIMES} http-request set-header X a\ndefaults b from a\nfrontend f from b\n"
+    " bind 127.0.0.1:18990\n",
+)
+"""A named section of defaults with rules for a frontend and a backend, and for other defaults."""
+WHOLE = (
+    *(
+        f"defaults a\n{_TIMES} {lines}\n{_PROXY}"
+        for lines in (
+            "http-request deny if TRUE",
+            "tcp-request connection accept\n tcp-request session accept\n tcp-request content accept",
+            "http-response set-header X a\n http-after-response set-header X b",
+            "acl x path /a\n http-request deny if x",
+            "http-request track-sc0 src",
+            "use_backend b if TRUE",
+            "redirect location /a",
+            "acl x path /a\n http-request deny if x y",
+        )
+    ),
+    f"defaults\n{_TIMES} http-request deny if TRUE\nfrontend f\n bind 127.0.0.1:18990\n",
+    f"defaults\n{_TIMES} acl x path /a\nfrontend f\n bind 127.0.0.1:18990\n",
+    f"defaults a\n{_TIMES} acl x path /a\n{_PROXY} http-request deny if x\n",
+    f"defaults a\n{_TIMES} http-request deny if x\n{_PROXY} acl x path /a\n",
+    f"defaults b\n{_TIMES}{_PROXY}",
+    f"defaults a\n{_TIMES}{_PROXY}backend b\n tcp-request session accept\n",
+    f"defaults a\n{_TIMES}{_PROXY}backend b\n http-request capture path len 5\n",
+    f"defaults a\n{_TIMES}{_PROXY} use_backend b_%[path,field(2,/)] if TRUE\nbackend b_x\n",
+    *SHARED,
+)
+"""Configurations of several sections: rules of named defaults, and rules where they do not belong."""
+
+
 def text_of(mode: str, line: str) -> str:
-    return FRAME.format(mode=mode, line=line)
+    return line if mode == "whole" else FRAME.format(mode=mode, line=line)
 
 
 def rows() -> list[tuple[str, str]]:
-    return [("http", line) for line in HTTP] + [("tcp", line) for line in TCP]
+    tables = {"http": HTTP, "tcp": TCP, "whole": WHOLE}
+    return [(mode, line) for mode, lines in tables.items() for line in lines]
 
 
 def ask(mode: str, line: str) -> str:
