@@ -19,6 +19,8 @@ from greenlb.policy.logformat import NAMED, compile_format
 from greenlb.policy.scope import Scope, Slots
 from greenlb.policy.vocabulary import nearest
 
+COOKIE_LENGTH: Final = 63
+"""Bytes of a captured cookie, at most, without ``tune.http.cookielen``."""
 SYSLOG_PORT: Final = 514
 FORMATS: Final = ("option httplog", "option httpslog", "option tcplog", "log-format")
 """Options that exclude each other; the last one counts."""
@@ -183,11 +185,21 @@ def captures(context: Context, frontend: Settings) -> tuple[Slots, tuple[bytes, 
             if what == "cookie":
                 if cookie is not None:
                     raise ConfigError("only one cookie can be captured")
-                cookie = name, length
+                cookie = name, _within(context, frontend, line, length)
             else:
                 side = slots.request if what == "request header" else slots.response
                 side.append((name.lower(), length))
     return slots, cookie
+
+
+def _within(context: Context, frontend: Settings, line: Given, length: int) -> int:
+    """So much of a cookie as ``tune.http.cookielen`` allows."""
+    most: int = context.settings.value("tune.http.cookielen", COOKIE_LENGTH)
+    if length > most:
+        context.problems.warning(
+            line.where, f"truncating capture length to {most} bytes for {frontend.title}."
+        )
+    return min(length, most)
 
 
 def _declared(words: Sequence[str]) -> tuple[str, int]:

@@ -38,7 +38,6 @@ GLOBAL: Final[dict[str, str]] = {
         ("ssl-load-extra-del-ext", "ssl-load-extra-files"),
         "a key beside its certificate is FILE.key, an OCSP answer FILE.ocsp",
     ),
-    "tune.http.cookielen": "'capture cookie' says its own length",
     "tune.http.logurilen": "a line is as long as 'len' of its log target says",
 }
 """Of the section global."""

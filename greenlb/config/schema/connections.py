@@ -160,7 +160,6 @@ CONNECTIONS: Final = (
         name="option clitcpka",
         where=FRONT,
         kind=Flag(),
-        field="keepalive",
         default="no",
         doc="The kernel sends keepalive packets to clients, so that dead ones are found and firewalls "
         "keep their state.",
@@ -170,7 +169,6 @@ CONNECTIONS: Final = (
         name="option srvtcpka",
         where=BACK,
         kind=Flag(),
-        field="keepalive",
         default="no",
         doc="The same to servers.",
         example="yes",

@@ -273,6 +273,14 @@ GLOBAL: Final = Table(
             example="1024",
         ),
         Option(
+            name="tune.http.cookielen",
+            where=_G,
+            kind=Integer(1, 16384, unit="bytes"),
+            default="63",
+            doc="How much of a cookie capture cookie may keep.",
+            example="128",
+        ),
+        Option(
             name="tune.http.maxhdr",
             where=_G,
             kind=Integer(1, 32767, "fields"),
