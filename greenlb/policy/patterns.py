@@ -18,6 +18,8 @@ from greenlb.policy.vocabulary import octets
 
 Read = Callable[[str], Any]
 """Makes of a value's text what a look-up gives.  Raises ValueError."""
+_BREATH = 64
+"""Patterns that are read in one go where somebody asks what a value finds: an expression takes 0.1 ms."""
 
 
 class Finder(Protocol):
@@ -260,12 +262,15 @@ class Reference:
         self._finders.append(finder)
         return finder
 
-    def ask(self, text: str) -> Iterator[tuple[Way, str | None]]:
-        """The key that each use finds for a value.  It looks through all of them."""
+    def ask(self, text: str) -> Iterator[tuple[Way, str | None] | None]:
+        """The key that each use finds for a value.  It looks through all of them, and gives None now and
+        then, so that others may run."""
         for way in self._ways.values():
             value = way.value(text)
             finder = way.make(str)
-            for key in self._entries:
+            for number, key in enumerate(list(self._entries)):
+                if number % _BREATH == _BREATH - 1:
+                    yield None
                 finder.add(key, key)
             yield way, None if value is None else finder.find(value)
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import gevent
+
 from greenlb.admin.runtime.command import Command, Function, command
 from greenlb.admin.runtime.session import Session
 from greenlb.policy.patterns import Patterns, Reference, Way
@@ -244,7 +246,13 @@ def _get(as_map: bool) -> Function:
         if len(words) < 2:
             return f"Missing {_NAMES[as_map][1]} identifier and/or key.\n"
         reference = _find(session, words[0], as_map)
-        return "".join(_found(reference, way, key) for way, key in reference.ask(words[1]))
+        said = []
+        for found in reference.ask(words[1]):
+            if found is None:
+                gevent.sleep(0)
+            else:
+                said.append(_found(reference, *found))
+        return "".join(said)
 
     return _said(get)
 
@@ -257,7 +265,7 @@ def _found(reference: Reference, way: Way, key: str | None) -> str:
     about += f", {verb}=yes, idx={'tree' if way.indexed else 'list'}"
     if not reference.is_map:
         return f'{about}, pattern="{key}"\n'
-    return f'{about}, key="{key}", value="{reference.get(key)}", type="{_TYPES[way.gives]}"\n'
+    return f'{about}, key="{key}", value="{reference.get(key) or ""}", type="{_TYPES[way.gives]}"\n'
 
 
 COMMANDS: Final[tuple[Command, ...]] = (

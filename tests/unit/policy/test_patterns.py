@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,17 @@ from greenlb.exchange import Client, Exchange
 from greenlb.message import Fields, Request
 from greenlb.model import NOWHERE, Address, Bind, Condition, Frontend
 from greenlb.policy import rules, samples
-from greenlb.policy.patterns import Combined, Exact, Ordered, Patterns, Prefixes, Reference, Surrounding, Way
+from greenlb.policy.patterns import (
+    Combined,
+    Exact,
+    Ordered,
+    Patterns,
+    Prefixes,
+    Read,
+    Reference,
+    Surrounding,
+    Way,
+)
 from greenlb.policy.scope import Scope
 from greenlb.policy.vocabulary import octets
 
@@ -162,3 +173,30 @@ def test_references_are_numbered(tmp_path: Path) -> None:
     assert patterns.find("#1", as_map=True) is as_map
     assert patterns.find(path, as_map=False) is as_list
     assert (as_list.get("a b"), as_map.get("a")) == ("", "b")
+
+
+def test_each_use_says_which_key_it_finds(tmp_path: Path) -> None:
+    """Of many patterns too, with a breath now and then; one that changes keeps its place."""
+    patterns = Patterns()
+    lines = "".join(f"^/{number}$ {number}\n" for number in range(200))
+    reference = patterns.map(str(file(tmp_path, f"^/a.* first\n^/ab second\n{lines}")))
+
+    def ordered(read: Read) -> Ordered:
+        return Ordered(read, lambda key: re.compile(octets(key)).search)
+
+    find = reference.look(ordered(octets), Way("reg", False, "str", ordered)).find
+    assert reference.set("^/a.*", "changed")
+    assert find(b"/abc") == b"changed"
+    found = list(reference.ask("/abc"))
+    assert [key for _, key in filter(None, found)] == ["^/a.*"]
+    assert None in found
+    assert [key for _, key in filter(None, reference.ask("/nothing"))] == [None]
+
+
+def test_a_value_that_a_use_cannot_read_changes_nothing(tmp_path: Path) -> None:
+    reference = Patterns().map(str(file(tmp_path, "a 1\n")))
+    text = reference.look(Exact(octets), Way("str", False, "str", Exact))
+    number = reference.look(Exact(int), Way("str", False, "int", Exact))
+    with pytest.raises(ValueError, match="invalid literal"):
+        reference.set("a", "x")
+    assert (text.find(b"a"), number.find(b"a"), reference.get("a")) == (b"1", 1, "1")
