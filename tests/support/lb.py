@@ -78,7 +78,8 @@ class Balancer:
 
     def write(self, ini: str) -> Path:
         """Put the configuration where the program reads it.  Unless it asks for workers there is one process:
-        what is under test is then in the one that the test started.  GREENLB_TEST_WORKERS has it otherwise."""
+        what is under test is then in the one that the test started.  With GREENLB_TEST_WORKERS there are as
+        many."""
         path = self.directory / "greenlb.ini"
         workers = f"[global]\nworkers = {os.environ.get('GREENLB_TEST_WORKERS', '0')}\n"
         path.write_text(ini if "\nworkers =" in ini else ini.replace("[global]\n", workers, 1))
