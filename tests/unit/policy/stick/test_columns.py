@@ -101,9 +101,29 @@ def test_many_events_fade() -> None:
     ]
 
 
-def columns() -> st.SearchStrategy[list[Column]]:
-    names = st.lists(st.sampled_from(sorted(TYPES)), unique=True)
-    return names.map(lambda found: [Column(n, 10_000 if TYPES[n].kind == "rate" else 0) for n in found])
+@st.composite
+def columns(draw: st.DrawFn) -> list[Column]:
+    """Some of all types, arrays of some length; none beside the array that takes its place."""
+    found = draw(st.lists(st.sampled_from(sorted(TYPES)), unique=True))
+    replaced = {single for name in found for single in TYPES[name].instead}
+    return [
+        Column(
+            name,
+            10_000 if TYPES[name].kind == "rate" else 0,
+            draw(st.integers(1, 100)) if TYPES[name].array else 0,
+        )
+        for name in found
+        if name not in replaced
+    ]
+
+
+def test_the_cells_of_arrays() -> None:
+    """They are called by their numbers, and lie behind one another."""
+    layout = Layout(parse_columns("gpc_rate[2](10000),gpc[3],gpt[1]"))
+    assert layout.numbers == ["gpt0", "gpc0", "gpc1", "gpc2"]
+    assert layout.rates == ["gpc0_rate", "gpc1_rate"]
+    assert layout.text == "gpt[1],gpc[3],gpc_rate[2](10000)"
+    assert [title for column in layout.columns for title in column.titles][-1] == "gpc1_rate(10000)"
 
 
 @st.composite
