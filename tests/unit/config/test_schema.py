@@ -101,6 +101,7 @@ def test_every_field_of_the_model_is_filled_by_an_option():
         "response_delay",
         "splice_request",
         "splice_response",
+        "keepalive",
         "name",
         "number",
         "where",
