@@ -468,14 +468,18 @@ class Choice:
 
 
 def choose(x: Exchange, function: Callable[..., Any], choices: Sequence[Choice]) -> Any:
-    """The candidate that a function wants, None for any.  Raises ValueError: it is none of the choices."""
+    """The candidate that a function wants; None for any, and when the one it names cannot be had just now.
+    Raises ValueError: the backend has no such server."""
     wanted = function(Transaction(x), choices)
     if wanted is None:
         return None
+    name = wanted.name if isinstance(wanted, Choice) else wanted
     for choice in choices:
-        if choice is wanted or choice.name == wanted:
+        if choice.name == name:
             return choice.candidate
-    raise ValueError(f"{wanted!r} is none of the servers that may be chosen: {list(choices)}")
+    if x.backend is not None and any(server.name == name for server in x.backend.servers):
+        return None
+    raise ValueError(f"{wanted!r} is no server of backend '{Transaction(x).backend}'")
 
 
 class ServerCheck:

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from gevent.timeout import Timeout
@@ -55,22 +55,33 @@ def patch(config: Config) -> None:
         from gevent import monkey
 
         monkey.patch_all()
-        sys.path[:0] = [os.path.abspath(folder) for folder in config.settings.python_path]
+
+
+def find(config: Config) -> None:
+    """Let what is imported be found where ``python-path`` says."""
+    folders = [os.path.abspath(folder) for folder in config.settings.python_path]
+    sys.path[:0] = [folder for folder in folders if folder not in sys.path]
 
 
 def install(config: Config, plane: Plane) -> Pulse | None:
     """Import the applications and functions, and put them where they are called; then somebody has to watch
     whether they keep the process from its work.  Raises CannotImport."""
+    find(config)
     for backend, server, app in servers(config):
         upstream = plane.backends[backend.name].state_of(server).app
         assert upstream is not None
         upstream.application = load(app)
-    for hook in config.hooks:
-        hook.function = load(Wsgi(hook.module, hook.attribute))
-        hook.report = plane.log.failure
+    functions(config, plane.log.failure)
     if not imports(config):
         return None
     return Pulse(lambda text: plane.log.event(4, text, plane.settings.log_targets))
+
+
+def functions(config: Config, report: Callable[[str, BaseException], None]) -> None:
+    """Import the functions of rules; ``report`` is told when one fails.  Raises CannotImport."""
+    for hook in config.hooks:
+        hook.function = load(Wsgi(hook.module, hook.attribute))
+        hook.report = report
 
 
 def inquirer(config: Config, plane: Plane) -> Inquire:
@@ -165,6 +176,7 @@ def _try(config: Config, writer: int) -> None:
     """In the child: import all, as a worker would."""
     try:
         patch(config)
+        find(config)
         privileges.drop(config.settings)
         found = []
         for number, (_, _, app) in enumerate(imports(config)):

@@ -15,13 +15,14 @@ from typing import Any
 from greenlb.board import Board
 from greenlb.config.load import Loaded, load
 from greenlb.config.predicates import Facts
-from greenlb.exchange import Client, Exchange, TlsFacts
+from greenlb.exchange import Client, Cut, Exchange, TlsFacts
 from greenlb.message import Reply, Request
 from greenlb.model import ALLOW, Bind, Config, Frontend, Where
 from greenlb.net.tls import client_hello
 from greenlb.observe import log as logging
 from greenlb.observe.stats import Books
 from greenlb.policy.actions.words import action_of, condition_of
+from greenlb.process import applications
 from greenlb.protocol.http1 import BadMessage, parse_request
 from greenlb.proxy.backend import LiveBackend
 from greenlb.proxy.forward import Forward
@@ -81,6 +82,16 @@ class Rehearsal:
         if loaded.config is None or loaded.errors:
             raise ValueError("\n".join(str(problem) for problem in loaded.errors))
         self._config = _silent(loaded.config)
+        self._failed = ""
+        try:
+            applications.find(self._config)
+            applications.functions(self._config, self._note_failure)
+        except applications.CannotImport as problem:
+            raise ValueError(str(problem)) from None
+
+    def _note_failure(self, text: str, error: BaseException) -> None:
+        """Somebody's Python has failed."""
+        self._failed = f"{text}: {type(error).__name__}: {error}: 500"
 
     def _watch(self, rule: Any, text: str, where: Where) -> Any:
         """Put something round a rule or a route that notes what it did."""
@@ -105,6 +116,8 @@ class Rehearsal:
                 config.tables.open(folder, lambda severity, text: None)
             try:
                 outcome = self._lead(Plane(*_alone(config)), frontend, bind, wanted)
+            except Cut:
+                outcome = Outcome(reason=self._failed)
             finally:
                 if config.tables is not None:
                     config.tables.close()

@@ -208,7 +208,7 @@ def test_an_answer_is_edited_and_replaced(lb: LoadBalancer) -> None:
         ("/return", "IR", "TypeError: the function of a rule returns nothing"),
         ("/framing", "IR", "ValueError: 'Content-Length' says how long the body is"),
         ("/nowhere", "IR", "ValueError: there is no backend 'nowhere'"),
-        ("/?s9", "IC", "ValueError: 's9' is none of the servers"),
+        ("/?s9", "IC", "ValueError: 's9' is no server of backend 'be'"),
         ("/?late", "IH", "LookupError: too late"),
         ("/?steer", "IH", "ValueError: the request has been served"),
     ],
@@ -313,3 +313,26 @@ def test_what_cannot_be_is_told_at_its_line(tmp_path: Path, rule: str, why: str)
     )
     assert done.returncode == 1 and f"[{file}:6]" in done.stderr and why in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_rehearsal_calls_them_too(tmp_path: Path) -> None:
+    (tmp_path / "hooks.py").write_text(CODE)
+    file = tmp_path / "greenlb.ini"
+    file.write_text(
+        f"[global]\npython-path = {tmp_path}\n[defaults]\nmode = http\ntimeout client = 1s\n"
+        "timeout server = 1s\ntimeout connect = 1s\n[listen f]\nbind = 127.0.0.1:1\n"
+        "http-request = python hooks:rule\nbalance = python hooks:choose\nserver s1 = 127.0.0.1:1\nserver s2 = 127.0.0.1:2\n"
+    )
+
+    def route(path: str) -> str:
+        command = [sys.executable, "-m", "greenlb", "route", "-f", str(file), f"http://127.0.0.1:1{path}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+    assert "answers 418" in route("/answer")
+    told = route("/x?s2")
+    assert "servers   s2, s1" in told and "X-Path: /x" in told
+    assert "LookupError: on purpose: 500" in route("/raise")
+    (tmp_path / "hooks.py").write_text("1 / 0\n")
+    assert "cannot import 'hooks:rule': ZeroDivisionError" in route("/x")
