@@ -306,3 +306,13 @@ def test_workers_are_one(greenlb: Launcher, origin: Origins) -> None:
         return {lb.ask().status for _ in range(10)} == {429}
 
     eventually(over, "the farm's count is over the limit in every worker")
+
+
+def test_a_server_that_is_not_remembered(proxy: Launcher, origin: Origins) -> None:
+    """non-stick: who got there takes turns again."""
+    options = "stick-table = type string size 10 expire 30s\nstick = on req.hdr(k)"
+    ini = (INI % options).replace("server s2 = 127.0.0.1:{s2}", "server s2 = 127.0.0.1:{s2} non-stick")
+    lb = start(proxy, ini, s1=origin.http("s1"), s2=origin.http("s2"))
+    assert who(lb, "k: a") == "s1"
+    assert [who(lb, "k: b") for _ in range(3)] == ["s2", "s1", "s1"]
+    assert [who(lb, "k: a") for _ in range(2)] == ["s1", "s1"]
