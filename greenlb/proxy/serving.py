@@ -305,7 +305,11 @@ class Serving:
         x.answered = time.monotonic()
         x.response = response
         fields = response.fields
-        reply = self.judge(response)
+        try:
+            reply = self.judge(response)
+        except Cut as cut:  # it is no failure of the application's
+            self._cut = cut
+            raise
         if reply is not None:
             raise Replaced(reply)
         fields.cut(HOP_BY_HOP)

@@ -321,7 +321,8 @@ def test_a_rehearsal_calls_them_too(tmp_path: Path) -> None:
     file.write_text(
         f"[global]\npython-path = {tmp_path}\n[defaults]\nmode = http\ntimeout client = 1s\n"
         "timeout server = 1s\ntimeout connect = 1s\n[listen f]\nbind = 127.0.0.1:1\n"
-        "http-request = python hooks:rule\nbalance = python hooks:choose\nserver s1 = 127.0.0.1:1\nserver s2 = 127.0.0.1:2\n"
+        "http-request = python hooks:rule\nbalance = python hooks:choose\n"
+        "server s1 = 127.0.0.1:1\nserver s2 = 127.0.0.1:2\n"
     )
 
     def route(path: str) -> str:
@@ -336,3 +337,23 @@ def test_a_rehearsal_calls_them_too(tmp_path: Path) -> None:
     assert "LookupError: on purpose: 500" in route("/raise")
     (tmp_path / "hooks.py").write_text("1 / 0\n")
     assert "cannot import 'hooks:rule': ZeroDivisionError" in route("/x")
+
+
+def test_an_application_is_not_to_blame(tmp_path: Path) -> None:
+    (tmp_path / "hooks.py").write_text(CODE)
+    (tmp_path / "shop_site.py").write_text(
+        "def app(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+        "    return [b'hello']\n"
+    )
+    text = (
+        f"[global]\npython-path = {tmp_path}\n[listen f]\nbind = 127.0.0.1:{{f}}\n"
+        f"http-response = python hooks:late\nserver a = wsgi:shop_site:app chdir {tmp_path}\n"
+    )
+    with LoadBalancer(text) as lb:
+        assert lb.get("/").text == "hello"
+        assert lb.get("/?replace").text == "replaced"
+        assert [lb.log().flags for _ in range(2)] == ["----", "LH--"]
+        assert lb.get("/?late").status == 500
+        assert lb.log().flags == "IH--"
+        assert not any("f/a" in message and "failed" in message for message in lb.messages)
