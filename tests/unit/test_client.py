@@ -47,5 +47,5 @@ def test_one_command_at_a_time(command: str) -> None:
 
 @pytest.mark.parametrize("address", ["/nowhere/at/all", "unix@/nowhere/at/all", "127.0.0.1:1"])
 def test_nobody_there(address: str) -> None:
-    with pytest.raises(Unreachable, match="/nowhere|:1"):
+    with pytest.raises(Unreachable, match=r"/nowhere|:1"):
         RuntimeClient(address).execute("show info")
