@@ -14,7 +14,7 @@ TLS = """
 [frontend fe]
 bind = 127.0.0.1:{{fe}}
 mode = {mode}
-log-format = "seen %[ssl_bc_use_keysize] %[ssl_bc_client_random,length] %[ssl_s_s_dn(CN)] end"
+log-format = "seen %[ssl_bc_use_keysize] %[ssl_bc_client_random,hex,length] %[ssl_s_s_dn(CN)] end"
 default_backend = be
 [backend be]
 mode = {mode}
@@ -36,7 +36,7 @@ def test_tls_of_a_server_that_has_closed(
         server.close()
         client.read_response()
     found = lb.syslog.message(r"seen .* end").text
-    assert "seen 256 32 s1.example end" in found
+    assert "seen 256 64 s1.example end" in found
 
 
 RULES = """
