@@ -103,7 +103,7 @@ def unpacked(message: Message) -> bytes:
 
 def plain(target: str) -> tuple[bytes, str | None]:
     sent = {**ANSWERS, **LEFT}[target]
-    head, _, body = sent.partition(b"\r\n\r\n")
+    _, _, body = sent.partition(b"\r\n\r\n")
     if target == "/chunks":
         body = b"hello" + BODY + b"x"
     elif target == "/trailer":

@@ -249,7 +249,7 @@ stick-table = type ip size 100 expire 30s store http_req_cnt,http_fail_cnt,http_
 
 
 def test_failures_of_servers(proxy: Launcher, origin: Origins) -> None:
-    """5xx but for 501 and 505, what is no answer, and none at all: not what rules deny, nor a lack of servers."""
+    """5xx but for 501 and 505, what is no answer, and none at all: not what rules deny, nor lost servers."""
     raw = {"garbage": b"hello\r\n\r\n", "length": b"HTTP/1.1 200 OK\r\nContent-Length: 5x\r\n\r\n"}
 
     def answer(message: Message) -> bytes:

@@ -66,7 +66,7 @@ USERLIST: Final = Table(
                 "password or insecure-password",
             ),
             many=True,
-            doc="A user, written user NAME = password HASH.  The hash is one of crypt(3), as mkpasswd prints.",
+            doc="A user, written user NAME = password HASH, a hash of crypt(3) such as mkpasswd prints.",
             example="insecure-password secret",
         ),
     ),
