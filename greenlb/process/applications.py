@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -174,7 +175,9 @@ def problems(config: Config) -> list[tuple[Where, str]]:
 
 def _try(config: Config, writer: int) -> None:
     """In the child: import all, as a worker would."""
+    status = 1
     try:
+        warnings.simplefilter("ignore")  # what was imported before cannot be patched, and nobody serves here
         patch(config)
         find(config)
         privileges.drop(config.settings)
@@ -185,7 +188,8 @@ def _try(config: Config, writer: int) -> None:
             except CannotImport as problem:
                 found.append((number, str(problem)))
         os.write(writer, json.dumps(found).encode())
+        status = 0
     except BaseException:
         traceback.print_exc()
     finally:
-        os._exit(0)
+        os._exit(status)
